@@ -1,0 +1,48 @@
+# make demo | test | lint | bench | soak | install.  Each sets up what it needs: Debian packages (as root), a virtual environment.
+PYTHON ?= /usr/bin/python3
+VENV := .venv
+BIN := $(VENV)/bin
+PREFIX ?= /usr/local/frontline
+SOURCES := $(shell find qsmtpd qqshim holdq tools -type f -not -name '*.pyc') setup.cfg pyproject.toml README.md LICENSE
+
+.PHONY: demo test lint bench soak install packages clean
+
+demo: packages $(VENV)/installed
+	@$(BIN)/python examples/demo/run.py $(if $(KEEP),--keep)
+
+test: packages lint
+	$(BIN)/python -m pytest -m "not soak $(if $(filter 0,$(shell id -u)),,and not root)"
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+soak: packages $(VENV)/installed
+	$(BIN)/python -m pytest -m soak --timeout 3600
+
+bench: packages $(VENV)/installed
+	$(BIN)/python tests/bench/run.py
+
+packages:
+	@tests/packages.sh
+
+$(VENV)/ready: setup.cfg
+	@$(PYTHON) -c 'import ensurepip' || { echo 'make: install python3-venv, or name another interpreter: make PYTHON=...' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet setuptools wheel
+	$(BIN)/pip install --quiet $$($(BIN)/python tests/requirements.py)
+	@touch $@
+
+$(VENV)/installed: $(VENV)/ready $(SOURCES)
+	@rm -rf build
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation .
+	@rm -rf build
+	@touch $@
+
+# What INSTALL's second step does: an environment of our own, where "tools" is in nobody's way.
+install:
+	$(PYTHON) -m venv $(PREFIX)
+	$(PREFIX)/bin/pip install --quiet .
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

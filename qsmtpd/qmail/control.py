@@ -1,0 +1,76 @@
+"""Control files, read as qmail's control.c reads them (qmail-control(5)).
+
+An absent file is a default, never an error.  A file that is there and cannot be read, or does not hold what it should,
+raises ControlError: the caller answers with a temporary failure, so that no fault of ours ever opens a relay.
+"""
+
+import os
+
+
+class ControlError(Exception):
+    """A control file is there, and could not be read or makes no sense; str() names the file and what is wrong."""
+
+
+class Control:
+    """The files of one control directory."""
+
+    __slots__ = ("directory",)
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+
+    def path(self, name: str) -> str:
+        return f"{self.directory}/{name}"
+
+    def read(self, name: str) -> bytes | None:
+        """The whole file; None when it is absent.
+
+        Raises:
+            ControlError: it is there and cannot be read.
+        """
+        try:
+            with open(self.path(name), "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ControlError(f"{self.path(name)}: {os.strerror(error.errno or 0)}") from error
+
+    def line(self, name: str) -> bytes | None:
+        """The first line without trailing blanks and tabs (b"" for an empty file); None when absent."""
+        text = self.read(name)
+        return None if text is None else text.partition(b"\n")[0].rstrip(b" \t")
+
+    def integer(self, name: str) -> int | None:
+        """The first line as a number; None when the file is absent.
+
+        Raises:
+            ControlError: something else than 1 to 19 ASCII digits stands there.
+        """
+        line = self.line(name)
+        if line is None:
+            return None
+        try:
+            return digits(line)
+        except ValueError as error:
+            raise ControlError(f"{self.path(name)}: {error}") from error
+
+    def lines(self, name: str) -> list[bytes] | None:
+        """The lines without trailing blanks, empty lines and comments (a "#" in the first column); None when absent."""
+        text = self.read(name)
+        if text is None:
+            return None
+        stripped = (line.rstrip(b" \t") for line in text.split(b"\n"))
+        return [line for line in stripped if line and not line.startswith(b"#")]
+
+
+def digits(text: bytes) -> int:
+    """A decimal number of 1 to 19 ASCII digits, so that it fits 64 bits; no sign, no blank, no underscore.
+
+    Raises:
+        ValueError: it is anything else; the message can be shown to a person.
+    """
+    if not (text.isdigit() and len(text) <= 19):
+        shown = text[:40].decode("ascii", "backslashreplace")
+        raise ValueError(f'expected a number of at most 19 digits, found "{shown}"')
+    return int(text)

@@ -1,0 +1,60 @@
+"""The environment that tcpserver, sslserver and qmail hand on: the only place that reads os.environ.
+
+tcp-environ(5) warns that TCPREMOTEHOST and TCPREMOTEINFO "can contain arbitrary characters": every value here is hostile
+bytes, and whoever writes one into a header, a log or a reply uses the encoder of that place.
+"""
+
+import os
+
+
+def get(name: str) -> bytes | None:
+    """The value of a variable, None when it is not set."""
+    return os.environb.get(name.encode())
+
+
+def without(*names: str) -> dict[bytes, bytes]:
+    """A copy of the environment without the named variables, for a program that we start."""
+    dropped = {name.encode() for name in names}
+    return {name: value for name, value in os.environb.items() if name not in dropped}
+
+
+def qmail_home() -> str:
+    """QMAILHOME, by default /var/qmail."""
+    return os.environ.get("QMAILHOME", "/var/qmail")
+
+
+def control_directory() -> str:
+    """CONTROLDIR, by default $QMAILHOME/control."""
+    return os.environ.get("CONTROLDIR") or f"{qmail_home()}/control"
+
+
+class Peer:
+    """Who is connected to whom, from tcp-environ(5); all values are bytes, None where the variable is not set.
+
+    ip      the client's address; an IPv4-mapped IPv6 address is given as IPv4; b"unknown" when nobody said
+    host    the client's name as the server program looked it up
+    info    what the client's ident server said
+    local   our name or address on this connection, b"unknown" when nobody said
+    """
+
+    __slots__ = ("host", "info", "ip", "local")
+
+    def __init__(self, ip: bytes, host: bytes | None, info: bytes | None, local: bytes) -> None:
+        self.ip = ip
+        self.host = host
+        self.info = info
+        self.local = local
+
+
+def peer() -> Peer:
+    """The Peer of this process; under PROTO=TCP6 (ucspi-tcp6, s/qmail) the TCP6 names stand first."""
+    six = get("PROTO") == b"TCP6"
+
+    def named(name: str) -> bytes | None:
+        value = get(f"TCP6{name}") if six else None
+        return get(f"TCP{name}") if value is None else value
+
+    ip = named("REMOTEIP") or b"unknown"
+    if ip[:7].lower() == b"::ffff:" and b"." in ip:
+        ip = ip[7:]
+    return Peer(ip, named("REMOTEHOST"), named("REMOTEINFO"), named("LOCALHOST") or named("LOCALIP") or b"unknown")

@@ -1,0 +1,103 @@
+"""One event, one line: a word, then key=value pairs.  The writer and the parser stand side by side (DESIGN section 10).
+
+A value is quoted when it is empty or holds anything but printable ASCII without blank, "=", quote and backslash; within quotes
+a quote and a backslash have a backslash before them, and every byte outside of printable ASCII is \\xNN.  So no value can end
+a line, begin a pair or move a terminal's cursor, and reading gives back the bytes that were written.
+"""
+
+import os
+
+LINE_MAX = 4096
+"""PIPE_BUF: a line up to this size is written whole even when many processes share the pipe to multilog."""
+VALUE_MAX = 1000
+"""Bytes of a value that are logged: an address fits; the rest of a longer one is dropped."""
+
+_BARE = frozenset(byte for byte in range(0x21, 0x7F) if byte not in b'="\\')
+_QUOTED = tuple(
+    f"\\{chr(byte)}" if byte in b'"\\' else chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in range(256))
+
+
+def quote(value: bytes) -> str:
+    """The value as it stands after "key="."""
+    value = value[:VALUE_MAX]
+    if value and _BARE.issuperset(value):
+        return value.decode("ascii")
+    return '"' + "".join([_QUOTED[byte] for byte in value]) + '"'
+
+
+def format_line(event: str, pairs: "Pairs") -> bytes:
+    """The line with its LF, at most LINE_MAX bytes; pairs whose value is None are left out, and what does not fit."""
+    line, room = event, LINE_MAX - 1 - len(event)
+    for key, value in pairs:
+        if value is None:
+            continue
+        pair = f" {key}={value if isinstance(value, int) else quote(value)}"
+        room -= len(pair)
+        if room < 0:
+            break
+        line += pair
+    return line.encode("ascii") + b"\n"
+
+
+def write(event: str, pairs: "Pairs", fd: int = 2) -> None:
+    """Write the line at once.  A log that cannot be written must not stop mail: failure is ignored."""
+    try:
+        os.write(fd, format_line(event, pairs))
+    except OSError:
+        pass
+
+
+def parse(line: bytes) -> tuple[str, dict[str, bytes]]:
+    """The event and its pairs, the reverse of format_line(); the LF may be there or not.
+
+    Raises:
+        ValueError: it is no line of ours.
+    """
+    text = line.removesuffix(b"\n")
+    event, _, rest = text.partition(b" ")
+    pairs: dict[str, bytes] = {}
+    while rest:
+        key, equals, rest = rest.partition(b"=")
+        if not (equals and key and _BARE.issuperset(key)):
+            raise ValueError(f"no key=value: {key[:40]!r}")
+        value, rest = _quoted(rest) if rest.startswith(b'"') else _bare(rest)
+        pairs[key.decode("ascii")] = value
+    if not (event and _BARE.issuperset(event)):
+        raise ValueError(f"no event: {event[:40]!r}")
+    return event.decode("ascii"), pairs
+
+
+def _bare(rest: bytes) -> tuple[bytes, bytes]:
+    value, _, rest = rest.partition(b" ")
+    if not (value and _BARE.issuperset(value)):
+        raise ValueError(f"a value that wants quotes: {value[:40]!r}")
+    return value, rest
+
+
+def _quoted(rest: bytes) -> tuple[bytes, bytes]:
+    value = bytearray()
+    i = 1
+    while i < len(rest):
+        byte = rest[i]
+        if byte == 0x22:
+            if rest[i + 1:i + 2] not in (b"", b" "):
+                raise ValueError("text after the closing quote")
+            return bytes(value), rest[i + 2:]
+        if byte == 0x5C:
+            if rest[i + 1:i + 2] == b"x":
+                value.append(int(rest[i + 2:i + 4].decode("ascii", "replace"), 16))
+                i += 4
+            else:
+                value += rest[i + 1:i + 2]
+                i += 2
+        else:
+            value.append(byte)
+            i += 1
+    raise ValueError("no closing quote")
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    Pairs = Iterable[tuple[str, bytes | int | None]]

@@ -1,0 +1,46 @@
+"""How a program that qmail or tcpserver starts begins, starts others, and hands its process on.
+
+Python ignores SIGPIPE and SIGXFSZ, and exec inherits what is ignored: every program that we start gets both back.
+Private module _signal: its public twin imports enum, which costs half as much again as the whole start of the interpreter.
+"""
+
+import os
+from _signal import SIG_DFL, SIGPIPE, SIGXFSZ, signal
+
+DEFAULT_SIGNALS = (SIGPIPE, SIGXFSZ)
+
+
+def open_standard_descriptors() -> None:
+    """Put /dev/null where descriptor 0, 1 or 2 is closed, or the next file we open would become our log."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open("/dev/null", os.O_RDWR)
+            os.set_inheritable(fd, True)
+
+
+def exec_program(path: str, arguments: list[str], environment: dict[bytes, bytes]) -> None:
+    """Become another program, in the same process; descriptors that are not close-on-exec stay.
+
+    Raises:
+        OSError: it cannot be executed; the signals are then at their defaults.
+    """
+    for number in DEFAULT_SIGNALS:
+        signal(number, SIG_DFL)
+    os.execve(path, [path, *arguments], environment)
+
+
+def spawn(path: str, descriptors: dict[int, int], environment: dict[bytes, bytes]) -> int:
+    """Start a program without arguments; returns its process id.
+
+    descriptors  the child's number: ours, in the order in which they are put there; everything else of ours that is
+                 close-on-exec, as all that Python opens is, stays behind
+
+    Raises:
+        OSError: it cannot be executed, or no process can be made.
+    """
+    return os.posix_spawn(
+        path, [path], environment,
+        file_actions=[(os.POSIX_SPAWN_DUP2, ours, theirs) for theirs, ours in descriptors.items()],
+        setsigdef=DEFAULT_SIGNALS)

@@ -1,0 +1,81 @@
+"""What all tests share: an installation of the programs that every user may run, and throw-away qmail homes."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def installation() -> Iterator[Path]:
+    """A copy of the virtual environment's programs, as "make install" leaves them, in a place that qmaild may read.
+
+    Its bin/ holds python3, the launchers (qsmtpd, qqshim, holdq-queue) and the people's programs.
+    """
+    venv = Path(sys.prefix)
+    packages = Path("lib", f"python{sys.version_info[0]}.{sys.version_info[1]}", "site-packages")
+    place = Path(tempfile.mkdtemp(prefix="frontline-"))
+    (place / "bin").mkdir()
+    (place / packages).mkdir(parents=True)
+    shutil.copy(venv / "pyvenv.cfg", place)
+    for name in ("python3", "qsmtpd", "qqshim", "holdq-queue"):
+        shutil.copy(venv / "bin" / name, place / "bin", follow_symlinks=False)
+    (place / "bin/python3").unlink()
+    (place / "bin/python3").symlink_to(Path(sys.executable).resolve())
+    for name in ("holdq", "validusers", "tcpsmtp"):
+        text = (venv / "bin" / name).read_text()
+        program = place / "bin" / name
+        program.write_text(text.replace(text.partition("\n")[0], f"#!{place}/bin/python3", 1))
+        program.chmod(0o755)
+    for name in ("qsmtpd", "qqshim", "holdq", "tools", "cdbx", "psutil"):
+        shutil.copytree(venv / packages / name, place / packages / name)
+    subprocess.run(["chmod", "-R", "a+rX", place], check=True)
+    yield place
+    shutil.rmtree(place)
+
+
+@pytest.fixture(scope="session")
+def accounts() -> None:
+    """The accounts of a qmail server and ours, made by the script that INSTALL runs; only for tests marked root."""
+    subprocess.run([ROOT / "examples/accounts"], check=True)
+
+
+class QmailHome:
+    """A throw-away QMAILHOME: control files, and a queue program that records what it is given."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.control = path / "control"
+        self.queued = path / "queued"
+        for directory in (self.control, path / "bin", self.queued):
+            directory.mkdir(parents=True, mode=0o755)
+        self.queued.chmod(0o777)
+        self.write("me", "mx.bench.test")
+        self.queue_program('cat > "$d/message"; cat <&1 > "$d/envelope"; mv "$d" "${d%.part}"')
+
+    def write(self, name: str, text: str) -> None:
+        (self.control / name).write_text(text if text.endswith("\n") else f"{text}\n")
+
+    def queue_program(self, body: str) -> Path:
+        """Make bin/qmail-queue a shell script; $d is a fresh directory queued/PID.part."""
+        program = self.path / "bin/qmail-queue"
+        program.write_text(f'#!/bin/sh\nd={self.queued}/$$.part; mkdir "$d"\n{body}\n')
+        program.chmod(0o755)
+        return program
+
+    def messages(self) -> list[tuple[bytes, bytes]]:
+        """The messages queued whole so far: message, envelope."""
+        whole = (place for place in self.queued.iterdir() if place.suffix != ".part")
+        places = sorted(whole, key=lambda place: place.stat().st_mtime_ns)
+        return [((place / "message").read_bytes(), (place / "envelope").read_bytes()) for place in places]
+
+
+@pytest.fixture
+def qmail_home(tmp_path: Path) -> QmailHome:
+    return QmailHome(tmp_path / "qmail")
