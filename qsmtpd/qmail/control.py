@@ -29,7 +29,7 @@ class Control:
             ControlError: it is there and cannot be read.
         """
         try:
-            with open(self.path(name), "rb") as file:
+            with open(self.path(name), "rb", opener=_open_read) as file:
                 return file.read()
         except FileNotFoundError:
             return None
@@ -38,17 +38,17 @@ class Control:
 
     def line(self, name: str) -> bytes | None:
         """The first line without trailing blanks and tabs (b"" for an empty file); None when absent."""
-        text = self.read(name)
+        text = self._text(name)
         return None if text is None else text.partition(b"\n")[0].rstrip(b" \t")
 
     def integer(self, name: str) -> int | None:
-        """The first line as a number; None when the file is absent.
+        """The first line as a number; None when the file is absent or the line empty, as control_readint() has it.
 
         Raises:
             ControlError: something else than 1 to 19 ASCII digits stands there.
         """
         line = self.line(name)
-        if line is None:
+        if not line:
             return None
         try:
             return digits(line)
@@ -57,11 +57,23 @@ class Control:
 
     def lines(self, name: str) -> list[bytes] | None:
         """The lines without trailing blanks, empty lines and comments (a "#" in the first column); None when absent."""
-        text = self.read(name)
+        text = self._text(name)
         if text is None:
             return None
         stripped = (line.rstrip(b" \t") for line in text.split(b"\n"))
         return [line for line in stripped if line and not line.startswith(b"#")]
+
+    def _text(self, name: str) -> bytes | None:
+        """As read(); a NUL, where every C program's line would end and ours would not, is an error too."""
+        text = self.read(name)
+        if text is not None and b"\0" in text:
+            raise ControlError(f"{self.path(name)}: holds a NUL byte")
+        return text
+
+
+def _open_read(path: str, flags: int) -> int:
+    """As qmail's open_read.c: a FIFO without a writer is an empty file, not a session that stands still."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def digits(text: bytes) -> int:

@@ -36,7 +36,11 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 def rename(source: str, target: str) -> None:
-    """Rename within one file system; the old name is gone and the new one there when it returns, or neither changed."""
+    """Rename within one file system; the old name is gone and the new one there when it returns.
+
+    Raises:
+        OSError: neither changed; or both did, and the change may not survive.
+    """
     os.rename(source, target)
     _sync_directories(target, source)
 
@@ -60,17 +64,36 @@ def unlink(path: str) -> None:
 def replace_file(path: str, data: bytes, mode: int = 0o644) -> None:
     """Put data in a file's place: readers see the old bytes or the new ones, never a part, and never nothing.
 
-    The new file is made beside the old one, as PATH.tmp: a rename must not cross file systems.
+    The new file is made beside the old one, as PATH.tmp: a rename must not cross file systems.  Two processes that replace
+    the same file must lock each other out.
+
+    Raises:
+        OSError: the old file is there as before, and PATH.tmp is not; or the new one is, and may not survive.
     """
     temporary = f"{path}.tmp"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, TEMPORARY_MODE)
+    try:
+        _write_new(temporary, data, mode)
+        rename(temporary, path)
+    except OSError:
+        _discard(temporary)
+        raise
+
+
+def _write_new(path: str, data: bytes, mode: int) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, TEMPORARY_MODE)
     try:
         write_all(fd, data)
         os.fchmod(fd, mode)
         os.fsync(fd)
     finally:
         os.close(fd)
-    rename(temporary, path)
+
+
+def _discard(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
 
 
 def _sync_directories(*paths: str) -> None:

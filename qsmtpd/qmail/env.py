@@ -20,7 +20,7 @@ def without(*names: str) -> dict[bytes, bytes]:
 
 def qmail_home() -> str:
     """QMAILHOME, by default /var/qmail."""
-    return os.environ.get("QMAILHOME", "/var/qmail")
+    return os.environ.get("QMAILHOME") or "/var/qmail"
 
 
 def control_directory() -> str:
@@ -29,12 +29,12 @@ def control_directory() -> str:
 
 
 class Peer:
-    """Who is connected to whom, from tcp-environ(5); all values are bytes, None where the variable is not set.
+    """Who is connected to whom, from tcp-environ(5); all values are bytes, None where the variable is not set or empty.
 
     ip      the client's address; an IPv4-mapped IPv6 address is given as IPv4; b"unknown" when nobody said
     host    the client's name as the server program looked it up
     info    what the client's ident server said
-    local   our name or address on this connection, b"unknown" when nobody said
+    local   our name or address on this connection (IPv4-mapped as above), b"unknown" when nobody said
     """
 
     __slots__ = ("host", "info", "ip", "local")
@@ -51,10 +51,15 @@ def peer() -> Peer:
     six = get("PROTO") == b"TCP6"
 
     def named(name: str) -> bytes | None:
-        value = get(f"TCP6{name}") if six else None
-        return get(f"TCP{name}") if value is None else value
+        return (get(f"TCP6{name}") if six else None) or get(f"TCP{name}") or None
 
-    ip = named("REMOTEIP") or b"unknown"
-    if ip[:7].lower() == b"::ffff:" and b"." in ip:
-        ip = ip[7:]
-    return Peer(ip, named("REMOTEHOST"), named("REMOTEINFO"), named("LOCALHOST") or named("LOCALIP") or b"unknown")
+    return Peer(
+        ip=_unmapped(named("REMOTEIP") or b"unknown"),
+        host=named("REMOTEHOST"),
+        info=named("REMOTEINFO"),
+        local=named("LOCALHOST") or _unmapped(named("LOCALIP") or b"unknown"))
+
+
+def _unmapped(ip: bytes) -> bytes:
+    """An IPv4-mapped address (RFC 4291 2.5.5.2, "::ffff:192.0.2.1") as IPv4; any other as it is."""
+    return ip[7:] if ip[:7].lower() == b"::ffff:" and b"." in ip else ip

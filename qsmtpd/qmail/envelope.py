@@ -57,19 +57,18 @@ class EnvelopeReader:
         """
         if self.complete:
             return []
-        records = (self._rest + data).split(b"\0")
-        self._rest = records.pop()
+        *records, self._rest = (self._rest + data).split(b"\0")
         recipients = []
         for record in records:
             if self.sender is None:
-                self.sender = self._address(record, b"F")
-            elif not record:
+                self.sender = _address(record, b"F")
+            elif record:
+                recipients.append(_address(record, b"T"))
+            else:
                 self.complete = True
                 break
-            else:
-                recipients.append(self._address(record, b"T"))
-        if len(self._rest) > ADDRESS_MAX + 1:
-            raise EnvelopeError(ADDRESS_TOO_LONG, "address longer than 1002 bytes")
+        if self._rest and not self.complete:
+            _address(self._rest, b"F" if self.sender is None else b"T")
         if recipients and self.first is None:
             self.first = recipients[0]
         self.count += len(recipients)
@@ -86,10 +85,11 @@ class EnvelopeReader:
         if not self.count:
             raise EnvelopeError(ENVELOPE_FORMAT, "no recipient")
 
-    @staticmethod
-    def _address(record: bytes, kind: bytes) -> bytes:
-        if record[:1] != kind:
-            raise EnvelopeError(ENVELOPE_FORMAT, f"expected a record {kind.decode()}")
-        if len(record) > ADDRESS_MAX + 1:
-            raise EnvelopeError(ADDRESS_TOO_LONG, "address longer than 1002 bytes")
-        return record[1:]
+
+def _address(record: bytes, kind: bytes) -> bytes:
+    """The address of a record, which may be the beginning of one that is still to come."""
+    if record[:1] != kind:
+        raise EnvelopeError(ENVELOPE_FORMAT, f"expected a record {kind.decode()}")
+    if len(record) > ADDRESS_MAX + 1:
+        raise EnvelopeError(ADDRESS_TOO_LONG, "address longer than 1002 bytes")
+    return record[1:]

@@ -1,6 +1,7 @@
 """The exit codes of a QMAILQUEUE program and what a caller makes of them (qmail-queue(8) EXIT CODES, notqmail's qmail.c).
 
-11 to 40 are permanent, all others temporary.  A caller that cannot tell what happened takes it as temporary.
+11 to 40 are permanent, and 115, which old programs say for 11; all others are temporary.  A caller that cannot tell what
+happened takes it as temporary.
 """
 
 QUEUED = 0

@@ -1,4 +1,4 @@
-"""One event, one line: a word, then key=value pairs.  The writer and the parser stand side by side (DESIGN section 10).
+"""One event, one line: a word, then key=value pairs.  The writer and the parser stand side by side.
 
 A value is quoted when it is empty or holds anything but printable ASCII without blank, "=", quote and backslash; within quotes
 a quote and a backslash have a backslash before them, and every byte outside of printable ASCII is \\xNN.  So no value can end
@@ -15,6 +15,7 @@ VALUE_MAX = 1000
 _BARE = frozenset(byte for byte in range(0x21, 0x7F) if byte not in b'="\\')
 _QUOTED = tuple(
     f"\\{chr(byte)}" if byte in b'"\\' else chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in range(256))
+_UNQUOTED = {text.encode("ascii"): byte for byte, text in enumerate(_QUOTED)}
 
 
 def quote(value: bytes) -> str:
@@ -78,21 +79,16 @@ def _quoted(rest: bytes) -> tuple[bytes, bytes]:
     value = bytearray()
     i = 1
     while i < len(rest):
-        byte = rest[i]
-        if byte == 0x22:
+        if rest[i] == 0x22:
             if rest[i + 1:i + 2] not in (b"", b" "):
                 raise ValueError("text after the closing quote")
             return bytes(value), rest[i + 2:]
-        if byte == 0x5C:
-            if rest[i + 1:i + 2] == b"x":
-                value.append(int(rest[i + 2:i + 4].decode("ascii", "replace"), 16))
-                i += 4
-            else:
-                value += rest[i + 1:i + 2]
-                i += 2
-        else:
-            value.append(byte)
-            i += 1
+        length = 1 if rest[i] != 0x5C else 4 if rest[i + 1:i + 2] == b"x" else 2
+        byte = _UNQUOTED.get(rest[i:i + length])
+        if byte is None:
+            raise ValueError(f"no text of ours within quotes: {rest[i:i + length]!r}")
+        value.append(byte)
+        i += length
     raise ValueError("no closing quote")
 
 

@@ -9,9 +9,13 @@ _SAFE = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.@%+/=:-
 _TO_SAFE = bytes(byte if byte in _SAFE else ord("?") for byte in range(256))
 
 
+SAFE_MAX = 255
+"""Bytes of a value that are kept: no host name is longer, and three and an address fit a line of 998 (RFC 5322 2.1.1)."""
+
+
 def safe(value: bytes) -> bytes:
     """The value as received.c's safeput() writes it: whatever could break a header line becomes "?"."""
-    return value.translate(_TO_SAFE)
+    return value[:SAFE_MAX].translate(_TO_SAFE)
 
 
 def date(now: float) -> bytes:

@@ -1,4 +1,4 @@
-"""One setting, one name: control/name, and NAME in the environment, which wins (DESIGN section 3).
+"""One setting, one name: control/name, and NAME in the environment, which wins.
 
 Each program has a table of Settings; its page in docs/settings.md and its man page are compared with the table by a test.
 """
@@ -51,17 +51,23 @@ class Settings:
 
 def _value(setting: Setting, control: Control) -> int | bytes | None:
     variable = setting.name.upper()
-    line, where = env.get(variable), f"${variable}"
+    line = env.get(variable)
+    if isinstance(setting.default, int):
+        number = control.integer(setting.name) if line is None else _number(variable, line)
+        return setting.default if number is None else number
+    where = f"${variable}"
     if line is None:
         line, where = control.line(setting.name), control.path(setting.name)
     if line is None:
         return setting.default
-    if isinstance(setting.default, int):
-        try:
-            return digits(line)
-        except ValueError as error:
-            raise ControlError(f"{where}: {error}") from error
     if setting.words and line not in setting.words:
         expected = ", ".join(word.decode() for word in setting.words)
         raise ControlError(f'{where}: expected one of {expected}, found "{line[:40].decode("ascii", "backslashreplace")}"')
     return line
+
+
+def _number(variable: str, line: bytes) -> int:
+    try:
+        return digits(line)
+    except ValueError as error:
+        raise ControlError(f"${variable}: {error}") from error

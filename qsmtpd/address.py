@@ -1,0 +1,120 @@
+"""The argument of MAIL and RCPT: a path as qmail-smtpd's addrparse() reads it, and the parameters of RFC 5321.
+
+There is one parser for the checks, the envelope and the log, so that what was checked is what is queued.  Quotes and
+backslashes are removed, a source route is dropped, comments and "%" mean nothing, the last "@" decides the domain.
+"""
+
+ADDRESS_MAX = 899
+"""qmail-smtpd refuses more than 900 bytes, its final NUL included."""
+
+_CONTROLS = bytes([*range(0x20), 0x7F])
+
+
+class PathError(Exception):
+    """The argument is no path, or has parameters that we do not know: 555."""
+
+
+class NotAsciiError(Exception):
+    """The address is not ASCII, and the client did not say SMTPUTF8, or it is no UTF-8 (RFC 6531 section 3.3)."""
+
+
+class Path:
+    """A parsed argument.
+
+    address     without brackets, quotes, backslashes and route; b"" for <>
+    parameters  name in upper case: value, b"" where there is none
+    """
+
+    __slots__ = ("address", "parameters")
+
+    def __init__(self, address: bytes, parameters: dict[bytes, bytes]) -> None:
+        self.address = address
+        self.parameters = parameters
+
+
+def parse(argument: bytes) -> Path:
+    """Parse what stands after MAIL or RCPT.
+
+    Without brackets the address begins after the first colon and ends at a blank.  Missing brackets, and text between the
+    closing bracket and the next blank, are let pass, as qmail does.
+
+    Raises:
+        PathError: no path, a control character or NUL in it, more than 899 bytes, or a parameter twice.
+    """
+    _, bracket, rest = argument.partition(b"<")
+    terminator = b">"
+    if not bracket:
+        _, colon, rest = argument.partition(b":")
+        if not colon:
+            raise PathError("no path")
+        rest, terminator = rest.lstrip(b" "), b" "
+    if rest.startswith(b"@"):
+        rest = rest.partition(b":")[2]
+    address, rest = _unquoted(rest, terminator[0])
+    if len(address) > ADDRESS_MAX or address.translate(None, _CONTROLS) != address:
+        raise PathError("address too long, or with control characters")
+    if terminator == b">":
+        rest = rest.partition(b" ")[2]
+    return Path(_without_final_dot(address), _parameters(rest))
+
+
+def domain(address: bytes) -> bytes | None:
+    """What follows the last "@", A to Z in lower case; None without an "@"."""
+    _, at, host = address.rpartition(b"@")
+    return host.lower() if at else None
+
+
+def require_ascii(address: bytes, utf8: bool) -> None:
+    """Check the bytes above 127.
+
+    utf8  the client said SMTPUTF8 with MAIL
+
+    Raises:
+        NotAsciiError: there are some, and they are not allowed or are no UTF-8.
+    """
+    if address.isascii():
+        return
+    if not utf8:
+        raise NotAsciiError
+    try:
+        address.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise NotAsciiError from error
+
+
+def _unquoted(text: bytes, terminator: int) -> tuple[bytes, bytes]:
+    """The address up to the terminator, and what follows it."""
+    if b'"' not in text and b"\\" not in text:
+        address, _, rest = text.partition(bytes([terminator]))
+        return address, rest
+    plain = bytearray()
+    quoted = escaped = False
+    for i, byte in enumerate(text):
+        if escaped:
+            plain.append(byte)
+            escaped = False
+        elif byte == terminator and not quoted:
+            return bytes(plain), text[i + 1:]
+        elif byte == 0x5C:
+            escaped = True
+        elif byte == 0x22:
+            quoted = not quoted
+        else:
+            plain.append(byte)
+    return bytes(plain), b""
+
+
+def _without_final_dot(address: bytes) -> bytes:
+    """user@example.org. is user@example.org: in every check, and in the envelope, where qmail-send would not know it."""
+    return address[:-1] if address.endswith(b".") and b"@" in address else address
+
+
+def _parameters(text: bytes) -> dict[bytes, bytes]:
+    parameters = {}
+    for word in text.split(b" "):
+        if word:
+            name, _, value = word.partition(b"=")
+            if name.upper() in parameters:
+                raise PathError("a parameter stands twice")
+            parameters[name.upper()] = value
+    return parameters

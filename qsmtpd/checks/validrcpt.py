@@ -1,0 +1,120 @@
+"""Refuse recipients that do not exist, by the databases that the qmail world has for it; all that are there are asked.
+
+validrcptto.cdb       J. Simpson: keys user@host, user-default@host for each dash from the right, @host
+validrcptto, morevalidrcptto.cdb  sagredo: text and cdb; address, -address (refuse), @host, -@host, in this order
+recipients            s/qmail: lines "host:cdb", "@host:cdb", "*:cdb", "cdb", "!host", "!*"; keys :user@host, :user-@host
+
+One that has the address is enough.  Where databases are and none has it, it does not exist; where there are none, nobody was
+asked.  Relay clients are not asked about, and postmaster without a domain always exists (RFC 5321 section 4.5.1).
+"""
+
+from ..replies import NO_MAILBOX, Reply
+from .base import Mail
+
+
+class ValidRcpt:
+    name = "validrcpt"
+
+    def __init__(self, text: frozenset[bytes] | None, rules: "tuple[RecipientsRule, ...] | None", default_host: bytes) -> None:
+        """The parsed text files; None for one that is not there.
+
+        text          the lines of validrcptto in lower case
+        rules         the lines of recipients
+        default_host  what qmail-send appends to an address without "@": control/envnoathost
+        """
+        self.text = text
+        self.rules = rules
+        self.default_host = default_host
+
+    async def knows(self, mail: Mail, lookups: "Lookups") -> bool | None:
+        """Whether the recipient in hand exists; None when there is nobody to ask."""
+        if mail.relay is not None:
+            return None
+        address = mail.recipient.lower()
+        if address == b"postmaster":
+            return True
+        if b"@" not in address:
+            address += b"@" + self.default_host
+        opinions = [
+            await self._simpson(address, lookups),
+            await self._sagredo(address, lookups),
+            await self._sqmail(address, lookups),
+        ]
+        if True in opinions:
+            return True
+        return False if False in opinions else None
+
+    async def __call__(self, mail: Mail, lookups: "Lookups") -> Reply | None:
+        return NO_MAILBOX if mail.known is False else None
+
+    async def _simpson(self, address: bytes, lookups: "Lookups") -> bool | None:
+        user, _, host = address.rpartition(b"@")
+        found = await lookups.has_key("validrcptto.cdb", address)
+        if found is None or found:
+            return found
+        for i in range(len(user) - 1, -1, -1):
+            if user[i] == 0x2D and await lookups.has_key("validrcptto.cdb", user[:i + 1] + b"default@" + host):
+                return True
+        return await lookups.has_key("validrcptto.cdb", b"@" + host)
+
+    async def _sagredo(self, address: bytes, lookups: "Lookups") -> bool | None:
+        there = self.text is not None
+        host = b"@" + address.rpartition(b"@")[2]
+        for key, verdict in ((address, True), (b"-" + address, False), (host, True), (b"-" + host, False)):
+            found = await lookups.has_key("morevalidrcptto.cdb", key)
+            there = there or found is not None
+            if found or (self.text is not None and key in self.text):
+                return verdict
+        return False if there else None
+
+    async def _sqmail(self, address: bytes, lookups: "Lookups") -> bool | None:
+        if self.rules is None:
+            return None
+        user, _, host = address.rpartition(b"@")
+        keys = [b":" + address]
+        if b"-" in user:
+            keys.append(b":" + user.partition(b"-")[0] + b"-@" + host)
+        for rule in self.rules:
+            if rule.concerns(host):
+                if rule.cdb is None:
+                    return True
+                for key in keys:
+                    if await lookups.has_key(rule.cdb, key):
+                        return True
+        return False
+
+
+class RecipientsRule:
+    """A line of s/qmail's control/recipients.
+
+    host  b"*" for every domain, @host for just this one, else it and all below it
+    cdb   the path of the database, relative to QMAILHOME; None for "!host": all its addresses exist
+    """
+
+    __slots__ = ("cdb", "host")
+
+    def __init__(self, line: bytes) -> None:
+        """Parse the line.
+
+        Raises:
+            ValueError: it names a program to ask, which is not supported.
+        """
+        if b"|" in line:
+            raise ValueError("a program that checks recipients is not supported, name a cdb")
+        if line.startswith(b"!"):
+            self.host, self.cdb = line[1:].lower(), None
+        else:
+            host, colon, cdb = line.rpartition(b":")
+            self.host, self.cdb = host.lower() if colon else b"*", cdb.decode("utf-8", "surrogateescape")
+
+    def concerns(self, host: bytes) -> bool:
+        if self.host == b"*":
+            return True
+        if self.host.startswith(b"@"):
+            return host == self.host[1:]
+        return host == self.host or host.endswith(b"." + self.host)
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .base import Lookups

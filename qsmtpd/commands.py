@@ -1,0 +1,24 @@
+"""Command lines, as qmail's commands.c splits them: the verb ends at the first blank, blanks after it do not count."""
+
+COMMAND_MAX = 2048
+"""Bytes of a command line with its CR LF.  RFC 5321 section 4.5.3.1.4 wants 512; qmail takes addresses of 900 bytes."""
+
+FOREIGN = frozenset((
+    b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH", b"PRI", b"INVITE", b"REGISTER"))
+"""Verbs of HTTP and SIP: a browser made to talk to us must not reach the mail commands that hide in its request (ALPACA)."""
+
+
+def split(line: bytes) -> tuple[bytes, bytes]:
+    """A line without its CR LF: the verb in upper case, the argument."""
+    verb, _, argument = line.partition(b" ")
+    return verb.upper(), argument.lstrip(b" ")
+
+
+def is_foreign(verb: bytes) -> bool:
+    """Whether the line comes from a client of another protocol."""
+    return verb in FOREIGN or verb.startswith(b"SSH-")
+
+
+def is_foreign_record(start: bytes) -> bool:
+    """Whether what stands where a line begins is a TLS record; those need not hold a line end."""
+    return start.startswith(b"\x16\x03")

@@ -1,0 +1,64 @@
+"""All that qsmtpd reads before the greeting: the table of settings, and the control files that are lists."""
+
+from .checks.validrcpt import RecipientsRule
+from .qmail.control import Control, ControlError
+from .qmail.settings import Setting, Settings
+
+SETTINGS = (
+    Setting("smtpgreeting", None, "what the greeting, HELO and QUIT are answered with, our name first; default: me"),
+    Setting("localiphost", None, "the domain for box@[address of this machine]; default: me"),
+    Setting("envnoathost", None, "the domain of a recipient without one, as qmail-send has it; default: me"),
+    Setting("databytes", 0, "the largest message in bytes as stored, 0 for no limit"),
+    Setting("timeoutsmtpd", 1200, "seconds to wait for the client's next whole command, or for it to take a reply"),
+    Setting("session_timeout", 7200, "seconds a session may last in all"),
+    Setting("maxrecipients", 1000, "recipients of a message, 0 for no limit"),
+    Setting("brtlimit", 10, "recipients that do not exist before the session is ended, 0 for no limit"),
+    Setting("tarpitcount", 0, "recipients that do not exist before answers are delayed, 0 for no delay"),
+    Setting("tarpitdelay", 5, "seconds of delay for each of them, 60 in a session at most"),
+    Setting("maxnotimpl", 20, "unknown commands before the session is ended, 0 for no limit"),
+)
+
+
+class Config:
+    """The control directory as one session sees it; nothing is read again before the next.
+
+    Raises:
+        ControlError: a file is there and cannot be read or makes no sense, or neither smtpgreeting nor me exists.
+    """
+
+    def __init__(self, control: Control) -> None:
+        values = Settings(SETTINGS, control)
+        me = control.line("me")
+        greeting = values.text("smtpgreeting") or me
+        if not greeting:
+            raise ControlError(f"{control.path('me')}: absent or empty; write the name of this host into it")
+        self.smtpgreeting = greeting
+        self.localiphost = values.text("localiphost") or me
+        self.envnoathost = values.text("envnoathost") or me or b""
+        self.databytes = values.number("databytes")
+        self.timeoutsmtpd = max(values.number("timeoutsmtpd"), 1)
+        self.session_timeout = max(values.number("session_timeout"), 1)
+        self.maxrecipients = values.number("maxrecipients")
+        self.brtlimit = values.number("brtlimit")
+        self.tarpitcount = values.number("tarpitcount")
+        self.tarpitdelay = values.number("tarpitdelay")
+        self.maxnotimpl = values.number("maxnotimpl")
+        self.badmailfrom = _lowered(control, "badmailfrom") or frozenset()
+        self.rcpthosts = _lowered(control, "rcpthosts")
+        self.validrcptto = _lowered(control, "validrcptto")
+        self.recipients = _recipients(control)
+
+
+def _lowered(control: Control, name: str) -> frozenset[bytes] | None:
+    lines = control.lines(name)
+    return None if lines is None else frozenset(line.lower() for line in lines)
+
+
+def _recipients(control: Control) -> tuple[RecipientsRule, ...] | None:
+    lines = control.lines("recipients")
+    if lines is None:
+        return None
+    try:
+        return tuple(RecipientsRule(line) for line in lines)
+    except ValueError as error:
+        raise ControlError(f"{control.path('recipients')}: {error}") from error

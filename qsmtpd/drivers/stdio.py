@@ -1,0 +1,149 @@
+"""One session on descriptors 0 and 1, as tcpserver starts us: everything blocks, up to its deadline.
+
+Deadlines, against a silent client, one byte a second, one that never reads: the client has timeoutsmtpd seconds from our last
+reply, and a second more for each RATE bytes that it sends.  So a slow line can finish a large message, and a byte now and then
+renews nothing.  session_timeout bounds it all.
+"""
+
+import os
+import select
+import time
+
+from ..qmail.outcome import Outcome
+from ..qmail.queue import QueueRun
+
+READ_MAX = 65536
+RATE = 100
+"""Bytes a second that are the least we wait for."""
+LINGER = 2.0
+"""Seconds in which a client that we have refused may read the refusal: a close with unread input is a reset, which eats it."""
+
+
+class DescriptorWire:
+    """A Wire on two descriptors, which may be one socket, or pipes."""
+
+    def __init__(self, timeout: int, session_timeout: int, read_from: int = 0, write_to: int = 1) -> None:
+        self.bytes_in = self.bytes_out = 0
+        self._in = read_from
+        self._out = write_to
+        self._timeout = timeout
+        self._end = time.monotonic() + session_timeout
+        self._since = time.monotonic()
+        self._received = 0
+        self._readable = select.poll()
+        self._readable.register(read_from, select.POLLIN)
+        os.set_blocking(write_to, False)
+
+    async def read(self) -> bytes:
+        deadline = self._since + self._timeout + self._received / RATE
+        while True:
+            self._wait(self._readable, deadline)
+            try:
+                data = os.read(self._in, READ_MAX)
+            except BlockingIOError:
+                continue
+            self._received += len(data)
+            self.bytes_in += len(data)
+            return data
+
+    async def write(self, data: bytes) -> None:
+        if data:
+            self._write(data, time.monotonic() + self._timeout)
+            self._since = time.monotonic()
+            self._received = 0
+
+    async def sleep(self, seconds: float) -> None:
+        left = self._end - time.monotonic()
+        time.sleep(max(0.0, min(seconds, left)))
+
+    async def close(self, data: bytes) -> None:
+        try:
+            if data:
+                self._write(data, time.monotonic() + LINGER)
+            if self._shut_down():
+                self._drain()
+        except (OSError, TimeoutError):
+            pass
+        os.set_blocking(self._out, True)
+
+    def _write(self, data: bytes, deadline: float) -> None:
+        view = memoryview(data)
+        while view:
+            try:
+                sent = os.write(self._out, view)
+            except BlockingIOError:
+                writable = select.poll()
+                writable.register(self._out, select.POLLOUT)
+                self._wait(writable, deadline)
+                continue
+            self.bytes_out += sent
+            view = view[sent:]
+
+    def _wait(self, poll: select.poll, deadline: float) -> None:
+        left = min(deadline, self._end) - time.monotonic()
+        if left <= 0 or not poll.poll(left * 1000):
+            raise TimeoutError
+
+    def _shut_down(self) -> bool:
+        """Say that we send no more; False when the other side is no socket."""
+        from _socket import SHUT_WR, socket  # noqa: PLC0415 - the end of a session that we refused only
+
+        try:
+            connection = socket(fileno=os.dup(self._out))
+        except OSError:
+            return False
+        connection.shutdown(SHUT_WR)
+        connection.close()
+        return True
+
+    def _drain(self) -> None:
+        deadline = time.monotonic() + LINGER
+        while True:
+            self._wait(self._readable, deadline)
+            if not os.read(self._in, READ_MAX):
+                return
+
+
+class BlockingQueue:
+    """A Queue of QueueRuns."""
+
+    def __init__(self, program: str) -> None:
+        self.number = 0
+        self._program = program
+        self._run: QueueRun | None = None
+
+    async def open(self) -> None:
+        self._run = QueueRun(self._program)
+        self.number = self._run.pid
+
+    async def write(self, data: bytes) -> None:
+        assert self._run
+        self._run.write(data)
+
+    async def finish(self, sender: bytes, recipients: list[bytes]) -> Outcome:
+        assert self._run
+        run, self._run = self._run, None
+        return run.finish(sender, recipients)
+
+    async def abort(self) -> None:
+        run, self._run = self._run, None
+        if run:
+            run.abort()
+
+
+def complete(coroutine: "Coroutine[None, None, T]") -> "T":
+    """The result of a coroutine that never suspends: all that it awaits blocks instead."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    raise AssertionError("a blocking look-up has suspended")
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import TypeVar
+
+    T = TypeVar("T")

@@ -1,0 +1,82 @@
+"""What a Session tells its driver.  A driver pulls one event at a time, and answers each that wants a reply with reply()."""
+
+
+class NeedData:
+    """Nothing more can be said before the client has: send data_to_send(), then receive_data() or receive_eof()."""
+
+
+class Closed:
+    """The session is over: send data_to_send(), close.  A queue program that runs must not get its envelope."""
+
+
+NEED_DATA = NeedData()
+CLOSED = Closed()
+
+
+class Connected:
+    """The connection stands; the reply is the greeting, or a refusal."""
+
+
+class Helo:
+    """HELO or EHLO.
+
+    name      what the client calls itself, b"" when it does not say
+    extended  it was EHLO
+    """
+
+    __slots__ = ("extended", "name")
+
+    def __init__(self, name: bytes, extended: bool) -> None:
+        self.name = name
+        self.extended = extended
+
+
+class Mail:
+    """MAIL: a transaction begins, whatever was open before is forgotten.
+
+    size  the message's bytes as the client announces them, 0 when it does not
+    utf8  SMTPUTF8 was said
+    """
+
+    __slots__ = ("sender", "size", "utf8")
+
+    def __init__(self, sender: bytes, size: int, utf8: bool) -> None:
+        self.sender = sender
+        self.size = size
+        self.utf8 = utf8
+
+
+class Rcpt:
+    """RCPT within a transaction."""
+
+    __slots__ = ("recipient",)
+
+    def __init__(self, recipient: bytes) -> None:
+        self.recipient = recipient
+
+
+class Data:
+    """DATA, with a sender and at least one recipient; the reply is 354, or a refusal that ends the transaction."""
+
+
+class Chunk:
+    """A piece of the message as it is stored: LF ends a line, dots unstuffed.  Wants no reply."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
+class EndOfData:
+    """The message is there; whatever the reply, the transaction is over.
+
+    size  bytes as stored; beyond databytes no chunk was handed out
+    hops  Received and Delivered-To fields in its header
+    """
+
+    __slots__ = ("hops", "size")
+
+    def __init__(self, size: int, hops: int) -> None:
+        self.size = size
+        self.hops = hops

@@ -1,0 +1,1 @@
+"""What checks ask the world, behind the Lookups Protocol of checks/base.py."""

@@ -1,0 +1,107 @@
+"""Every reply of the SMTP session, as a constant; texts are qmail-smtpd's where it has one.
+
+The enhanced status code (RFC 3463) stands first in the text, as RFC 2034 wants it, not "(#5.7.1)" at its end; the greeting and
+the answers to HELO and EHLO have none.  docs/compatibility.md has a row for each code that is not qmail-smtpd's.
+"""
+
+LINE_MAX = 510
+"""Bytes of a reply line without its CR LF (RFC 5321 section 4.5.3.1.5)."""
+
+_TO_PRINTABLE = bytes(byte if 0x20 <= byte < 0x7F else ord("?") for byte in range(256))
+
+
+class Reply:
+    """A reply, ready for the wire: whatever the text holds, what is sent is one code and lines of printable ASCII.
+
+    code    250, 354, 553 ...
+    wire    the bytes to send, all lines, each ended by CR LF
+    closes  the connection is closed after it
+    """
+
+    __slots__ = ("closes", "code", "wire")
+
+    def __init__(self, code: int, status: str, *lines: str | bytes, closes: bool = False) -> None:
+        self.code = code
+        self.closes = closes or code == 421
+        prefix = f"{status} ".encode() if status else b""
+        texts = [prefix + _printable(line) for line in lines]
+        last = texts.pop()
+        room = LINE_MAX - 4
+        self.wire = b"".join(b"%d-%b\r\n" % (code, text[:room]) for text in texts) + b"%d %b\r\n" % (code, last[:room])
+
+    @property
+    def positive(self) -> bool:
+        return self.code < 400
+
+    def __repr__(self) -> str:
+        return f"Reply({self.wire!r})"
+
+
+def _printable(text: str | bytes) -> bytes:
+    raw = text.encode("ascii", "replace") if isinstance(text, str) else text
+    return raw.translate(_TO_PRINTABLE)
+
+
+OK = Reply(250, "2.0.0", "ok")
+MAIL_OK = Reply(250, "2.1.0", "ok")
+RCPT_OK = Reply(250, "2.1.5", "ok")
+FLUSHED = Reply(250, "2.0.0", "flushed")
+GO_AHEAD = Reply(354, "", "go ahead")
+VRFY = Reply(252, "2.1.5", "send some mail, i'll try my best")
+HELP = Reply(214, "2.0.0", "see RFC 5321, or ask the postmaster")
+
+UNIMPLEMENTED = Reply(502, "5.5.1", "unimplemented")
+MAIL_FIRST = Reply(503, "5.5.1", "MAIL first")
+RCPT_FIRST = Reply(503, "5.5.1", "RCPT first")
+SYNTAX = Reply(555, "5.5.4", "syntax error")
+ADDRESS_WANTS_UTF8 = Reply(553, "5.6.7", "sorry, an address that is not ASCII wants SMTPUTF8, and has to be UTF-8")
+LINE_TOO_LONG = Reply(500, "5.5.2", "line too long")
+STRAY_NEWLINE = Reply(451, "4.5.2", "See https://cr.yp.to/docs/smtplf.html.", closes=True)
+NOT_SMTP = Reply(554, "5.5.1", "this is an SMTP server", closes=True)
+TOO_MUCH_TALK = Reply(421, "4.7.0", "too many commands without mail, goodbye")
+TOO_LONG_LINES = Reply(421, "4.7.0", "too many long lines, goodbye")
+
+SENDER_LISTED = Reply(553, "5.7.1", "sorry, your envelope sender is in my badmailfrom list")
+NO_GATEWAY = Reply(553, "5.7.1", "sorry, that domain isn't in my list of allowed rcpthosts")
+NO_MAILBOX = Reply(550, "5.1.1", "sorry, no mailbox here by that name")
+TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "sorry, too many recipients")
+TOO_MANY_INVALID = Reply(421, "4.7.0", "too many invalid addresses, goodbye")
+TOO_BIG = Reply(552, "5.3.4", "sorry, that message size exceeds my databytes limit")
+LOOPING = Reply(554, "5.4.6", "too many hops, this message is looping")
+
+TIMEOUT = Reply(451, "4.4.2", "timeout", closes=True)
+CONTROLS = Reply(421, "4.3.0", "unable to read controls")
+NO_QUEUE = Reply(451, "4.3.0", "unable to exec qq")
+OUT_OF_MEMORY = Reply(421, "4.3.0", "out of memory")
+INTERNAL = Reply(421, "4.3.0", "internal trouble, try again later")
+
+
+def greeting(name: bytes) -> Reply:
+    """220: control/smtpgreeting, whose first word is our name."""
+    return Reply(220, "", name + b" ESMTP")
+
+
+def goodbye(name: bytes) -> Reply:
+    return Reply(221, "2.0.0", name, closes=True)
+
+
+def hello(name: bytes) -> Reply:
+    """The answer to HELO."""
+    return Reply(250, "", name)
+
+
+def extended_hello(name: bytes, databytes: int) -> Reply:
+    """The answer to EHLO.  SIZE 0 is "no fixed limit" (RFC 1870 section 4)."""
+    return Reply(250, "", name, "PIPELINING", f"SIZE {databytes}", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
+
+
+def queued(now: float, number: int) -> Reply:
+    """qmail-smtpd's words, which log tools and people look for: "ok 1795262400 qp 4711"."""
+    return Reply(250, "2.0.0", f"ok {int(now)} qp {number}")
+
+
+def blocked(text: bytes) -> Reply:
+    """RBLSMTPD's text as rblsmtpd(1) answers it: a leading "-" makes it permanent, 553; else it is 451."""
+    if text.startswith(b"-"):
+        return Reply(553, "5.7.1", text[1:])
+    return Reply(451, "4.7.1", text)

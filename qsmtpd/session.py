@@ -1,0 +1,259 @@
+"""The SMTP session of a server, without sockets, files or clocks (RFC 5321, 1870, 2034, 2920, 6152, 6531).
+
+Bytes go in by receive_data(), events come out of next_event() one at a time; an event that wants an answer holds everything
+behind it back until reply() was called, so pipelined commands are answered in order.  What the driver has to send is in
+data_to_send().
+
+State, and what moves it:
+
+    IDLE  --MAIL 250-->  MAIL  --RCPT 250-->  RECIPIENTS  --DATA 354-->  DATA  --end of data-->  IDLE
+    any refused or repeated MAIL, HELO, EHLO, RSET, a refused DATA  -->  IDLE
+    QUIT, a stray newline, a reply that closes, the end of the input  -->  CLOSED
+"""
+
+from . import replies
+from .address import NotAsciiError, PathError, parse, require_ascii
+from .commands import COMMAND_MAX, is_foreign, is_foreign_record, split
+from .dotstuff import DotDecoder, HopCounter, StrayNewlineError
+from .events import CLOSED, NEED_DATA, Chunk, Closed, Connected, Data, EndOfData, Helo, Mail, NeedData, Rcpt
+from .replies import Reply
+
+IDLE, MAIL, RECIPIENTS, DATA, CLOSED_STATE = range(5)
+
+TALK_MAX = 1000
+"""Commands in a row that bring no mail forward; each costs us more than the client."""
+DISCARD_MAX = 65536
+"""Bytes of command lines that were too long, in a whole session."""
+
+OUT_OF_ORDER = {
+    (IDLE, b"RCPT"): replies.MAIL_FIRST,
+    (IDLE, b"DATA"): replies.MAIL_FIRST,
+    (MAIL, b"DATA"): replies.RCPT_FIRST,
+}
+"""(state, verb): why it is not legal now.  What does not stand here is legal."""
+
+AFTER_ACCEPTED = {Connected: IDLE, Helo: IDLE, Mail: MAIL, Rcpt: RECIPIENTS, Data: DATA, EndOfData: IDLE}
+"""The state after a positive reply to an event."""
+AFTER_REFUSED = {Connected: IDLE, Helo: IDLE, Mail: IDLE, Data: IDLE, EndOfData: IDLE}
+"""The state after a negative one; a refused RCPT changes nothing."""
+
+
+class Session:
+    """One connection.
+
+    name        control/smtpgreeting
+    databytes   the largest message as stored, 0 for no limit
+    maxnotimpl  commands that we do not know before the session is ended, 0 for no limit
+
+    closed_by   why we have closed the connection: "quit", "refused"; None while it is open, or when the client went
+    """
+
+    __slots__ = (
+        "_answers", "_at", "_databytes", "_decoder", "_discarded", "_eof", "_hops", "_input", "_maxnotimpl", "_output",
+        "_pending", "_size", "_skipping", "_state", "_talk", "_unknown", "_utf8", "closed_by")
+
+    def __init__(self, name: bytes, databytes: int, maxnotimpl: int) -> None:
+        self._databytes = databytes
+        self._maxnotimpl = maxnotimpl
+        self._state = IDLE
+        self._pending: Event | None = Connected()
+        self._answers: dict[bytes, Reply] = {
+            b"RSET": replies.FLUSHED, b"NOOP": replies.OK, b"VRFY": replies.VRFY, b"HELP": replies.HELP,
+            b"QUIT": replies.goodbye(name)}
+        self._input = b""
+        self._at = 0  # how far the input has been read: lines are not cut off one by one
+        self._output: list[bytes] = []
+        self._eof = False
+        self._skipping = False
+        self._discarded = self._talk = self._unknown = self._size = 0
+        self._utf8 = False
+        self.closed_by: str | None = None
+        self._decoder = DotDecoder()
+        self._hops = HopCounter()
+
+    @property
+    def in_data(self) -> bool:
+        """Whether 354 was said and the end of the message has not come."""
+        return self._state == DATA
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes from the client."""
+        self._input = self._input[self._at:] + data
+        self._at = 0
+
+    def receive_eof(self) -> None:
+        """Say that the client sends no more; complete commands before that are still answered."""
+        self._eof = True
+
+    def data_to_send(self) -> bytes:
+        """What must be sent before waiting for the client again; it is handed out once."""
+        data = b"".join(self._output)
+        self._output.clear()
+        return data
+
+    def next_event(self) -> "Event | NeedData | Closed":
+        """The next event.  One that wants a reply comes again and again until it has one."""
+        while self._pending is None:
+            if self._state == CLOSED_STATE:
+                return CLOSED
+            if self._state == DATA:
+                event = self._message()
+                if event is not None:
+                    return event
+            elif not self._command():
+                return self._at_end_of_input()
+        return self._pending
+
+    def reply(self, reply: Reply) -> None:
+        """Answer the event in hand."""
+        kind = type(self._pending)
+        if reply.positive:
+            self._state = AFTER_ACCEPTED[kind]
+            if kind in (Rcpt, EndOfData):
+                self._talk = 0
+            if kind is Data:
+                self._decoder, self._hops, self._size = DotDecoder(), HopCounter(), 0
+        else:
+            self._state = AFTER_REFUSED.get(kind, self._state)
+        self._pending = None
+        self._say(reply)
+
+    def close(self, reply: Reply) -> None:
+        """End the session from the outside: a deadline, a fault."""
+        self._pending = None
+        self._say(reply)
+        self._state = CLOSED_STATE
+
+    def _say(self, reply: Reply) -> None:
+        self._output.append(reply.wire)
+        if reply.closes:
+            self._state = CLOSED_STATE
+            self.closed_by = "quit" if reply.positive else "refused"
+
+    def _at_end_of_input(self) -> "NeedData | Closed":
+        if not self._eof:
+            return NEED_DATA
+        self._state = CLOSED_STATE
+        return CLOSED
+
+    # The message
+
+    def _message(self) -> "Chunk | NeedData | Closed | None":
+        """The next piece; None when the end of the message became the pending event, or the session was closed."""
+        data, self._input, self._at = self._input[self._at:], b"", 0
+        if not data:
+            return self._at_end_of_input()
+        try:
+            stored = self._decoder.feed(data)
+        except StrayNewlineError:
+            self._say(replies.STRAY_NEWLINE)
+            return None
+        self._size += len(stored)
+        self._hops.feed(stored)
+        if self._decoder.rest is not None:
+            self._input = self._decoder.rest
+            self._pending = EndOfData(self._size, self._hops.hops)
+        if stored and not (self._databytes and self._size > self._databytes):
+            return Chunk(stored)
+        return None
+
+    # Commands
+
+    def _command(self) -> bool:
+        """Take one line and answer it, or make it the pending event; False when there is no whole line."""
+        if is_foreign_record(self._input[self._at:self._at + 2]):
+            self._say(replies.NOT_SMTP)
+            return True
+        end = self._input.find(b"\n", self._at)
+        line = self._input[self._at:end if end >= 0 else None]
+        if self._skipping or len(line) >= COMMAND_MAX:
+            return self._skip(line, whole=end >= 0)
+        if end < 0:
+            return False
+        self._at = end + 1
+        if line.endswith(b"\r"):
+            self._obey(line[:-1])
+        else:
+            self._say(replies.STRAY_NEWLINE)
+        return True
+
+    def _skip(self, line: bytes, whole: bool) -> bool:
+        """Drop what there is of a line that is too long: one answer at its end, and none of it is read as a command."""
+        self._at += len(line) + whole
+        self._discarded += len(line)
+        self._skipping = not whole
+        if self._discarded > DISCARD_MAX:
+            self._say(replies.TOO_LONG_LINES)
+        elif whole:
+            self._say(replies.LINE_TOO_LONG)
+        return whole or self._state == CLOSED_STATE
+
+    def _obey(self, line: bytes) -> None:
+        verb, argument = split(line)
+        self._talk += 1
+        if self._talk > TALK_MAX:
+            self._say(replies.TOO_MUCH_TALK)
+        elif b"\r" in line or b"\0" in line:
+            self._say(replies.SYNTAX)
+        elif (self._state, verb) in OUT_OF_ORDER:
+            self._say(OUT_OF_ORDER[self._state, verb])
+        elif verb in self._answers:
+            if verb == b"RSET":
+                self._state = IDLE
+            self._say(self._answers[verb])
+        else:
+            self._parse(verb, argument)
+
+    def _parse(self, verb: bytes, argument: bytes) -> None:
+        try:
+            if verb == b"RCPT":
+                self._pending = self._rcpt(argument)
+            elif verb == b"MAIL":
+                self._state = IDLE
+                self._pending = self._mail(argument)
+            elif verb == b"DATA":
+                self._pending = Data()
+            elif verb in (b"HELO", b"EHLO"):
+                self._state = IDLE
+                self._pending = Helo(argument, verb == b"EHLO")
+            else:
+                self._refuse_verb(verb)
+        except PathError:
+            self._say(replies.SYNTAX)
+        except NotAsciiError:
+            self._say(replies.ADDRESS_WANTS_UTF8)
+
+    def _mail(self, argument: bytes) -> Mail:
+        path = parse(argument)
+        parameters = path.parameters
+        size = parameters.pop(b"SIZE", b"0")
+        body = parameters.pop(b"BODY", b"7BIT").upper()
+        utf8 = parameters.pop(b"SMTPUTF8", None)
+        # RFC 1870 section 6.1: 1 to 20 digits.
+        if parameters or utf8 or body not in (b"7BIT", b"8BITMIME") or not size.isdigit() or len(size) > 20:
+            raise PathError("a parameter that we do not know")
+        self._utf8 = utf8 is not None
+        require_ascii(path.address, self._utf8)
+        return Mail(path.address, int(size), self._utf8)
+
+    def _rcpt(self, argument: bytes) -> Rcpt:
+        path = parse(argument)
+        if path.parameters or not path.address:
+            raise PathError("no recipient, or a parameter")
+        require_ascii(path.address, self._utf8)
+        return Rcpt(path.address)
+
+    def _refuse_verb(self, verb: bytes) -> None:
+        if is_foreign(verb):
+            self._say(replies.NOT_SMTP)
+            return
+        self._unknown += 1
+        if self._maxnotimpl and self._unknown > self._maxnotimpl:
+            self._say(replies.TOO_MUCH_TALK)
+        else:
+            self._say(replies.UNIMPLEMENTED)
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Event = Connected | Helo | Mail | Rcpt | Data | Chunk | EndOfData
