@@ -6,9 +6,11 @@ raises ControlError: the caller answers with a temporary failure, so that no fau
 
 import os
 
+from .logline import quote
+
 
 class ControlError(Exception):
-    """A control file is there, and could not be read or makes no sense; str() names the file and what is wrong."""
+    """A control file is there, and could not be read or makes no sense; str() names it and what is wrong, in ASCII."""
 
 
 class Control:
@@ -22,6 +24,10 @@ class Control:
     def path(self, name: str) -> str:
         return f"{self.directory}/{name}"
 
+    def error(self, name: str, why: str) -> ControlError:
+        """The error of one of its files, to be raised."""
+        return ControlError(f"{quote(os.fsencode(self.path(name)))}: {why}")
+
     def read(self, name: str) -> bytes | None:
         """The whole file; None when it is absent.
 
@@ -34,7 +40,7 @@ class Control:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise ControlError(f"{self.path(name)}: {os.strerror(error.errno or 0)}") from error
+            raise self.error(name, os.strerror(error.errno or 0)) from error
 
     def line(self, name: str) -> bytes | None:
         """The first line without trailing blanks and tabs (b"" for an empty file); None when absent."""
@@ -53,7 +59,7 @@ class Control:
         try:
             return digits(line)
         except ValueError as error:
-            raise ControlError(f"{self.path(name)}: {error}") from error
+            raise self.error(name, str(error)) from error
 
     def lines(self, name: str) -> list[bytes] | None:
         """The lines without trailing blanks, empty lines and comments (a "#" in the first column); None when absent."""
@@ -67,7 +73,7 @@ class Control:
         """As read(); a NUL, where every C program's line would end and ours would not, is an error too."""
         text = self.read(name)
         if text is not None and b"\0" in text:
-            raise ControlError(f"{self.path(name)}: holds a NUL byte")
+            raise self.error(name, "holds a NUL byte")
         return text
 
 
@@ -80,9 +86,8 @@ def digits(text: bytes) -> int:
     """A decimal number of 1 to 19 ASCII digits, so that it fits 64 bits; no sign, no blank, no underscore.
 
     Raises:
-        ValueError: it is anything else; the message can be shown to a person.
+        ValueError: it is anything else; the message is printable ASCII.
     """
     if not (text.isdigit() and len(text) <= 19):
-        shown = text[:40].decode("ascii", "backslashreplace")
-        raise ValueError(f'expected a number of at most 19 digits, found "{shown}"')
+        raise ValueError(f"expected a number of at most 19 digits, found {quote(text[:40])}")
     return int(text)

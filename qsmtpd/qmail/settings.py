@@ -5,6 +5,7 @@ Each program has a table of Settings; its page in docs/settings.md and its man p
 
 from . import env
 from .control import Control, ControlError, digits
+from .logline import quote
 
 
 class Setting:
@@ -52,22 +53,29 @@ class Settings:
 def _value(setting: Setting, control: Control) -> int | bytes | None:
     variable = setting.name.upper()
     line = env.get(variable)
-    if isinstance(setting.default, int):
-        number = control.integer(setting.name) if line is None else _number(variable, line)
-        return setting.default if number is None else number
-    where = f"${variable}"
-    if line is None:
-        line, where = control.line(setting.name), control.path(setting.name)
-    if line is None:
+    if line is not None:
+        try:
+            return _parsed(setting, line)
+        except ValueError as error:
+            raise ControlError(f"${variable}: {error}") from error
+    line = control.line(setting.name)
+    if line is None or (not line and isinstance(setting.default, int)):
         return setting.default
-    if setting.words and line not in setting.words:
-        expected = ", ".join(word.decode() for word in setting.words)
-        raise ControlError(f'{where}: expected one of {expected}, found "{line[:40].decode("ascii", "backslashreplace")}"')
-    return line
-
-
-def _number(variable: str, line: bytes) -> int:
     try:
-        return digits(line)
+        return _parsed(setting, line)
     except ValueError as error:
-        raise ControlError(f"${variable}: {error}") from error
+        raise control.error(setting.name, str(error)) from error
+
+
+def _parsed(setting: Setting, line: bytes) -> int | bytes:
+    """The line as a value of the setting's kind.
+
+    Raises:
+        ValueError: it is none; the message is printable ASCII.
+    """
+    if isinstance(setting.default, int):
+        return digits(line)
+    if setting.words and line not in setting.words:
+        words = ", ".join([word.decode("ascii") for word in setting.words])
+        raise ValueError(f"expected one of {words}, found {quote(line[:40])}")
+    return line
