@@ -1,0 +1,110 @@
+"""Where the caller reads the words of a refusal, if anywhere: the error channel (qmail-queue(8), descriptor 6).
+
+Four families of callers read four different descriptors, and none says which it is:
+
+    notqmail 1.09 and its patch for netqmail   6            exit code 82         "Dtext" for ever, "Ztext" for now
+    simscan's patch, sagredo's qmail           4            82                   the same
+    sagredo's qmail, indimail with ERROR_FD    $ERROR_FD    88 (82 for 6)        the same
+    qsmtpd of this project                     $QQREPLY, 6  82                   "554 5.7.1 text"
+    all others                                 none         31, 71
+
+A wrong guess costs: under notqmail, words on 4 with 82 turn a refusal into endless retries, and words on a descriptor that is
+somebody's data damage it.  So a descriptor that nobody named counts only when it is a FIFO open for writing alone, and not the
+FIFO of descriptor 0, 1 or 2; descriptor 2 is never guessed.  Nothing may be opened before detect(), or we might see our own.
+"""
+
+import os
+from fcntl import F_GETFL, fcntl
+from stat import S_ISFIFO
+
+from qsmtpd.qmail import env
+from qsmtpd.qmail.exitcodes import CUSTOM, CUSTOM_ERROR_FD, REFUSED, REFUSED_NOW
+
+from .reply import Reply
+
+REPLY_FD = 6
+GUESSED = (6, 4)
+TEXT_MAX = 250
+"""Bytes on the channel: qmail.c reads 255, simscan's patch counts a NUL."""
+
+
+class Channel:
+    """A descriptor, the exit code that makes the caller read it, and the wire on it: reply lines, or D and Z."""
+
+    __slots__ = ("exit_code", "fd", "reply_lines")
+
+    def __init__(self, fd: int, exit_code: int, *, reply_lines: bool = False) -> None:
+        self.fd = fd
+        self.exit_code = exit_code
+        self.reply_lines = reply_lines
+
+    def words(self, reply: Reply) -> bytes:
+        """The reply as it goes over this channel: one line without its end."""
+        if self.reply_lines:
+            return _fitted(f"{reply.code} {reply.status} ", reply.text, "")
+        return _fitted("D" if reply.permanent else "Z", reply.text, f" (#{reply.status})")
+
+
+def detect() -> Channel | None:
+    """The caller's channel; None when it has none, or names one that is not there."""
+    named = env.get("ERROR_FD")
+    if named is not None:
+        return _named(named)
+    if env.get("QQREPLY") == b"%d" % REPLY_FD and _is_channel(REPLY_FD):
+        return Channel(REPLY_FD, CUSTOM, reply_lines=True)
+    for fd in GUESSED:
+        if _is_channel(fd):
+            return Channel(fd, CUSTOM)
+    return None
+
+
+def refuse(channel: Channel | None, reply: Reply) -> int:
+    """Say it on the channel; returns what to exit with, which is 31 or 71 when the words cannot be said."""
+    if channel is not None:
+        try:
+            os.write(channel.fd, channel.words(reply))
+            return channel.exit_code
+        except OSError:
+            pass
+    return REFUSED if reply.permanent else REFUSED_NOW
+
+
+def _named(value: bytes) -> Channel | None:
+    """The channel of ERROR_FD; "-1" says that there is none, and so does what makes no sense."""
+    if not (value.isdigit() and len(value) <= 4):
+        return None
+    fd = int(value)
+    if fd in (0, 1) or not _is_fifo(fd) or _access(fd) == os.O_RDONLY:
+        return None
+    return Channel(fd, CUSTOM if fd == REPLY_FD else CUSTOM_ERROR_FD)
+
+
+def _is_channel(fd: int) -> bool:
+    if not _is_fifo(fd) or _access(fd) != os.O_WRONLY:
+        return False
+    return _identity(fd) not in [_identity(standard) for standard in (0, 1, 2)]
+
+
+def _is_fifo(fd: int) -> bool:
+    try:
+        return S_ISFIFO(os.fstat(fd).st_mode)
+    except OSError:
+        return False
+
+
+def _access(fd: int) -> int:
+    return fcntl(fd, F_GETFL) & os.O_ACCMODE
+
+
+def _identity(fd: int) -> tuple[int, int] | None:
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _fitted(before: str, text: str, after: str) -> bytes:
+    room = TEXT_MAX - len(before) - len(after)
+    printable = "".join([character if " " <= character <= "~" else "?" for character in text[:room]])
+    return f"{before}{printable}{after}".encode("ascii")

@@ -1,0 +1,59 @@
+"""The scanners in the order in which they are asked; each is imported only when its setting is there."""
+
+from .base import Finding, ScannerError, failure
+
+
+def _clamd(settings: "Settings") -> "Scanner":
+    from .clamd import Clamd  # noqa: PLC0415
+
+    return Clamd(settings)
+
+
+def _spamd(settings: "Settings") -> "Scanner":
+    from .spamd import Spamd  # noqa: PLC0415
+
+    return Spamd(settings)
+
+
+SCANNERS = (
+    ("clamd", _clamd),
+    ("spamd", _spamd),
+)
+
+
+def configured(settings: "Settings") -> "list[Scanner]":
+    """The scanners whose address is set.
+
+    Raises:
+        ControlError: a setting of theirs makes no sense.
+    """
+    return [make(settings) for name, make in SCANNERS if settings.text(name)]
+
+
+def scan(message: "Message", scanners: "Iterable[Scanner]") -> list[Finding]:
+    """Ask them one after another, until one has settled what becomes of the message: a virus, or a failure that defers."""
+    findings = []
+    for scanner in scanners:
+        finding = _asked(scanner, message)
+        findings.append(finding)
+        if finding.virus is not None or finding.defer:
+            break
+    return findings
+
+
+def _asked(scanner: "Scanner", message: "Message") -> Finding:
+    try:
+        if message.size > scanner.max_size:
+            raise ScannerError("toolarge", b"message of %d bytes" % message.size)
+        return scanner(message)
+    except ScannerError as error:
+        return failure(scanner.name, error, defer=scanner.defers(error.kind))
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from qsmtpd.qmail.settings import Settings
+
+    from .base import Message, Scanner
