@@ -1,0 +1,122 @@
+"""The way into the spool: S0 to S2 of INTERNALS.md.  holdq-queue and the runner's door write with this one class."""
+
+import fcntl
+import os
+
+from qsmtpd.qmail import durable, received
+from qsmtpd.qmail.envelope import EnvelopeReader
+
+from . import layout
+from .message import Trailer
+
+
+class NotHeldError(Exception):
+    """Nothing was stored; exit_code is what the caller is told, str() what the log is told."""
+
+    def __init__(self, exit_code: int, why: str) -> None:
+        super().__init__(why)
+        self.exit_code = exit_code
+
+
+class Arrival:
+    """One message on its way in.  Give message(), then envelope() until complete, then accept(); or discard().
+
+    identity  its ID
+    size      bytes of the message so far, our Received field included
+    reader    the envelope so far
+    """
+
+    __slots__ = ("_envelope", "_fd", "_now", "_part", "_pid", "_sender", "_spool", "_uid", "identity", "reader", "size")
+
+    def __init__(self, spool: layout.Spool, uid: int, pid: int, network_uid: int, now: float) -> None:
+        """Creates the file and writes our Received field.
+
+        Raises:
+            OSError: it could not; PermissionError: this user may not write in the spool; FileNotFoundError: there is none.
+        """
+        self._spool = spool
+        self._uid = uid
+        self._pid = pid
+        self._now = now
+        self._envelope = 0
+        self._sender = False
+        self.size = 0
+        self.reader = EnvelopeReader()
+        self.identity, self._part, self._fd = _create(spool, now)
+        try:
+            self.message(received.queue(b"holdq", pid, uid, network_uid, now))
+        except OSError:
+            self.discard()
+            raise
+
+    def message(self, data: bytes) -> None:
+        """Take the next piece of the message.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        durable.write_all(self._fd, data)
+        self.size += len(data)
+
+    def envelope(self, data: bytes) -> bool:
+        """Take the next piece of the envelope; returns whether it is complete.
+
+        Raises:
+            EnvelopeError: it cannot be used.
+            OSError: it could not be written.
+        """
+        records = [b"T%b\0" % recipient for recipient in self.reader.feed(data)]
+        if not self._sender and self.reader.sender is not None:
+            self._sender = True
+            records.insert(0, b"F%b\0" % self.reader.sender)
+        if self.reader.complete:
+            records.append(b"\0")
+        text = b"".join(records)
+        durable.write_all(self._fd, text)
+        self._envelope += len(text)
+        return self.reader.complete
+
+    def accept(self) -> None:
+        """Make it durable and give it to the runner: when this returns, the caller may forget its copy.
+
+        Raises:
+            EnvelopeError: the envelope is not complete, or has no recipient.
+            OSError: it could not be made durable; discard() it.
+        """
+        self.reader.finish()
+        trailer = Trailer(message=self.size, envelope=self._envelope, recipients=self.reader.count,
+                          arrival=max(0, int(self._now)), uid=self._uid, pid=self._pid)
+        durable.write_all(self._fd, trailer.pack())
+        durable.sync_file(self._fd)
+        durable.rename(self._part, f"{self._spool.incoming}/{self.identity}")
+        os.close(self._fd)  # and with it the lock, before the runner hears of it
+        self._fd = -1
+        layout.poke(self._spool)
+
+    def discard(self) -> None:
+        """Give it up: nothing of it stays, as far as that is in our power.  After an fsync that failed this is the only way."""
+        for path in (self._part, f"{self._spool.incoming}/{self.identity}"):
+            try:
+                durable.unlink(path)
+            except OSError:
+                pass
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _create(spool: layout.Spool, now: float) -> tuple[str, str, int]:
+    while True:
+        identity = layout.new_id(now)
+        part = f"{spool.incoming}/{layout.PART}{identity}"
+        fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, layout.FILE_MODE)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            os.fchmod(fd, layout.FILE_MODE)  # whatever the umask of who called us
+            if os.fstat(fd).st_nlink:
+                return identity, part, fd
+        except OSError:
+            os.close(fd)
+            durable.unlink(part)
+            raise
+        os.close(fd)  # a sweep came between open and flock (INTERNALS.md section 6)
