@@ -102,15 +102,20 @@ def obvious(method: ast.ClassDef | Function) -> bool:
 
 
 def undocumented(path: Path) -> Iterator[str]:
-    """What wants a docstring and has none: the module, its public classes and functions, and methods that are not obvious."""
+    """What wants a docstring and has none: the module, its public classes and functions, and methods that are not obvious.
+
+    A class that is all of its module, as a check is, is described by the module's.
+    """
     module = tree(path)
     if module.body and not ast.get_docstring(module):
         yield str(path)
-    for node in public(module.body):
+    names = list(public(module.body))
+    for node in names:
         methods = public(node.body) if isinstance(node, ast.ClassDef) else ()
-        for each in (node, *(method for method in methods if not obvious(method))):
-            if not ast.get_docstring(each):
-                yield f"{path}:{each.lineno} {each.name}"
+        wanted = [method for method in methods if not obvious(method)]
+        if len(names) > 1 or not isinstance(node, ast.ClassDef):
+            wanted.append(node)
+        yield from (f"{path}:{each.lineno} {each.name}" for each in wanted if not ast.get_docstring(each))
 
 
 def test_what_is_public_is_documented() -> None:
