@@ -70,10 +70,11 @@ class QmailHome:
         return program
 
     def messages(self) -> list[tuple[bytes, bytes]]:
-        """The messages queued whole so far: message, envelope."""
+        """The messages so far whose envelope has its end, as qmail-queue would queue them: message, envelope."""
         whole = (place for place in self.queued.iterdir() if place.suffix != ".part")
         places = sorted(whole, key=lambda place: place.stat().st_mtime_ns)
-        return [((place / "message").read_bytes(), (place / "envelope").read_bytes()) for place in places]
+        given = [((place / "message").read_bytes(), (place / "envelope").read_bytes()) for place in places]
+        return [(message, envelope) for message, envelope in given if envelope.endswith(b"\0\0")]
 
 
 @pytest.fixture

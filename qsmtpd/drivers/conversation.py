@@ -9,7 +9,6 @@ from .. import replies
 from ..checks.base import LookupFailedError
 from ..events import Chunk, Closed, Connected, Data, EndOfData, Helo, Mail, NeedData, Rcpt
 from ..policy import Verdict
-from ..qmail import received
 from ..qmail.env import Peer
 from ..replies import Reply
 
@@ -109,6 +108,8 @@ class Conversation:
         except OSError as error:
             self._fault(error)
             return Verdict(replies.NO_QUEUE)
+        from ..qmail import received  # noqa: PLC0415 - most sessions of a busy server never get so far
+
         mail = self._policy.mail
         await self._queue.write(received.smtp(self._peer, mail.helo, mail.protocol, time.time()))
         return Verdict(replies.GO_AHEAD)

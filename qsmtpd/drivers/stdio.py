@@ -5,12 +5,9 @@ reply, and a second more for each RATE bytes that it sends.  So a slow line can 
 renews nothing.  session_timeout bounds it all.
 """
 
-import os
+import posix
 import select
 import time
-
-from ..qmail.outcome import Outcome
-from ..qmail.queue import QueueRun
 
 READ_MAX = 65536
 RATE = 100
@@ -23,6 +20,7 @@ class DescriptorWire:
     """A Wire on two descriptors, which may be one socket, or pipes."""
 
     def __init__(self, timeout: int, session_timeout: int, read_from: int = 0, write_to: int = 1) -> None:
+        """The two deadlines in seconds; the descriptor to write to becomes non-blocking till close()."""
         self.bytes_in = self.bytes_out = 0
         self._in = read_from
         self._out = write_to
@@ -32,14 +30,14 @@ class DescriptorWire:
         self._received = 0
         self._readable = select.poll()
         self._readable.register(read_from, select.POLLIN)
-        os.set_blocking(write_to, False)
+        posix.set_blocking(write_to, False)
 
     async def read(self) -> bytes:
         deadline = self._since + self._timeout + self._received / RATE
         while True:
             self._wait(self._readable, deadline)
             try:
-                data = os.read(self._in, READ_MAX)
+                data = posix.read(self._in, READ_MAX)
             except BlockingIOError:
                 continue
             self._received += len(data)
@@ -64,13 +62,13 @@ class DescriptorWire:
                 self._drain()
         except (OSError, TimeoutError):
             pass
-        os.set_blocking(self._out, True)
+        posix.set_blocking(self._out, True)
 
     def _write(self, data: bytes, deadline: float) -> None:
         view = memoryview(data)
         while view:
             try:
-                sent = os.write(self._out, view)
+                sent = posix.write(self._out, view)
             except BlockingIOError:
                 writable = select.poll()
                 writable.register(self._out, select.POLLOUT)
@@ -89,7 +87,7 @@ class DescriptorWire:
         from _socket import SHUT_WR, socket  # noqa: PLC0415 - the end of a session that we refused only
 
         try:
-            connection = socket(fileno=os.dup(self._out))
+            connection = socket(fileno=posix.dup(self._out))
         except OSError:
             return False
         connection.shutdown(SHUT_WR)
@@ -100,7 +98,7 @@ class DescriptorWire:
         deadline = time.monotonic() + LINGER
         while True:
             self._wait(self._readable, deadline)
-            if not os.read(self._in, READ_MAX):
+            if not posix.read(self._in, READ_MAX):
                 return
 
 
@@ -110,9 +108,11 @@ class BlockingQueue:
     def __init__(self, program: str) -> None:
         self.number = 0
         self._program = program
-        self._run: QueueRun | None = None
+        self._run: "QueueRun | None" = None
 
     async def open(self) -> None:
+        from ..qmail.queue import QueueRun  # noqa: PLC0415 - most sessions of a busy server never get so far
+
         self._run = QueueRun(self._program)
         self.number = self._run.pid
 
@@ -120,7 +120,7 @@ class BlockingQueue:
         assert self._run
         self._run.write(data)
 
-    async def finish(self, sender: bytes, recipients: list[bytes]) -> Outcome:
+    async def finish(self, sender: bytes, recipients: list[bytes]) -> "Outcome":
         assert self._run
         run, self._run = self._run, None
         return run.finish(sender, recipients)
@@ -145,5 +145,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import TypeVar
+
+    from ..qmail.outcome import Outcome
+    from ..qmail.queue import QueueRun
 
     T = TypeVar("T")

@@ -1,6 +1,6 @@
 """Look-ups for a process of one session: they block, and never suspend the coroutine that awaits them."""
 
-import os
+import posix
 
 import cdbx
 
@@ -43,7 +43,7 @@ class BlockingLookups:
     def _open(self, name: str) -> cdbx.CDB | None:
         directory = self.home if "/" in name else self.control_directory
         try:
-            fd = os.open(f"{directory}/{name}", os.O_RDONLY)
+            fd = posix.open(f"{directory}/{name}", posix.O_RDONLY)
         except FileNotFoundError:
             return None
         return cdbx.CDB(fd, close=True, mmap=False)

@@ -1,0 +1,111 @@
+"""Every dialogue of the corpus on the bare session, whole, line by line and byte by byte; faults of ours within a session."""
+
+import pytest
+
+from qsmtpd.qmail.outcome import Outcome
+from tests.conftest import QmailHome
+from tests.play import Played, RecordingQueue, pieces, prepare, without_received
+from tests.transcript import Dialogue, codes, load
+
+MESSAGE = [b"MAIL FROM:<a@b.test>\r\nRCPT TO:<good@bench.test>\r\nDATA\r\n", b"x\r\n.\r\n", b"QUIT\r\n"]
+
+
+@pytest.mark.parametrize("way", ["whole", "lines", "bytes"])
+@pytest.mark.parametrize("dialogue", load(), ids=repr)
+def test_dialogue(dialogue: Dialogue, way: str, qmail_home: QmailHome) -> None:
+    prepare(dialogue, qmail_home)
+
+    played = Played(qmail_home, dialogue.env, pieces(dialogue, way))
+
+    assert dialogue.ours == codes(played.wire.answer)
+    texts = [each.text for each in dialogue.expected if each.ours is not None]
+    last_lines = [line for line in played.wire.answer.split(b"\r\n") if line[3:4] == b" "]
+    assert all(line[4:].startswith(text.encode()) for text, line in zip(texts, last_lines, strict=True))
+    assert dialogue.queued == [(without_received(message), envelope) for message, envelope in played.queue.queued]
+
+
+def said_of(outcome: Outcome, home: QmailHome) -> bytes:
+    home.write("rcpthosts", "bench.test")
+    return Played(home, {}, MESSAGE, RecordingQueue(outcome)).wire.answer.split(b"\r\n")[-3]
+
+
+def test_the_queue_programs_words_are_the_reply(qmail_home: QmailHome) -> None:
+    answer = said_of(Outcome(554, "5.7.1", ("your mail has a virus",)), qmail_home)
+
+    assert answer == b"554 5.7.1 your mail has a virus"
+
+
+def test_a_queue_programs_words_cannot_forge_a_reply(qmail_home: QmailHome) -> None:
+    """A44: one code, lines of printable ASCII, 510 bytes."""
+    answer = said_of(Outcome(451, "4.3.0", ("a\r\n250 ok\0\x1b[2J" + "x" * 9999,)), qmail_home)
+
+    assert answer.startswith(b"451 4.3.0 a??250 ok??[2Jxxx")
+    assert len(answer) == 510
+
+
+class BrokenQueue(RecordingQueue):
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    async def open(self) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(("error", "code"), [
+    (FileNotFoundError("qmail-queue"), 451), (OSError(24, "Too many open files"), 451),
+    (BlockingIOError(11, "no process"), 451), (MemoryError(), 421), (RuntimeError("a bug"), 421)])
+def test_a_fault_of_ours_is_temporary_and_its_detail_stays_in_the_log(
+        error: Exception, code: int, qmail_home: QmailHome) -> None:
+    """A137, A138, A140: a missing queue program, no descriptors, no processes, no memory, a bug."""
+    qmail_home.write("rcpthosts", "bench.test")
+
+    played = Played(qmail_home, {}, MESSAGE, BrokenQueue(error))
+
+    assert codes(played.wire.answer)[3] == code
+    assert str(error).encode() not in played.wire.answer or not str(error)
+    assert [pairs["why"] for event, pairs in played.lines if event == "fault"] == [f"{type(error).__name__}: {error}".encode()]
+    assert not played.queue.queued
+
+
+def test_a_lookup_that_fails_is_temporary(qmail_home: QmailHome) -> None:
+    """A130: a truncated database neither admits nor refuses anybody."""
+    qmail_home.write("rcpthosts", "bench.test")
+    (qmail_home.control / "validrcptto.cdb").write_bytes(b"\x10\0")
+
+    played = Played(qmail_home, {}, MESSAGE)
+
+    assert codes(played.wire.answer)[2] == 421
+    assert played.lines[-1][1]["verdict"] == b"fault"
+
+
+def test_what_the_log_says(qmail_home: QmailHome) -> None:
+    qmail_home.write("rcpthosts", "bench.test")
+    recipients = b"RCPT TO:<good@bench.test>\r\nRCPT TO:<x@elsewhere.test>\r\n"
+
+    played = Played(qmail_home, {}, [b"EHLO c\r\nMAIL FROM:<a@b.test>\r\n", recipients, b"DATA\r\nhello\r\n.\r\nQUIT\r\n"])
+
+    events = [event for event, _ in played.lines]
+    assert events == ["rcpt", "rcpt", "message", "session"]
+    refused, message, session = (dict(pairs) for _, pairs in played.lines[1:])
+    assert refused == {"id": b"1.1", "to": b"x@elsewhere.test", "is": b"unchecked", "code": 553, "rule": b"rcpthosts"}
+    assert message == {"id": b"1.1", "qp": 7, "from": b"a@b.test", "rcpts": 1, "size": 6, "code": 250, "rule": None}
+    assert {name: session[name] for name in ("ip", "helo", "from", "rule", "verdict", "code", "rcpt", "good", "bad")} == {
+        "ip": b"192.0.2.1", "helo": b"c", "from": b"a@b.test", "rule": b"rcpthosts", "verdict": b"quit", "code": 553,
+        "rcpt": 2, "good": 1, "bad": 0}
+    assert played.quit
+
+
+def test_a_tarpit_holds_up_the_answers_to_invalid_recipients_only(qmail_home: QmailHome) -> None:
+    qmail_home.write("rcpthosts", "bench.test")
+    qmail_home.write("tarpitcount", "2")
+    qmail_home.write("tarpitdelay", "25")
+    qmail_home.write("brtlimit", "0")
+    qmail_home.write("validrcptto", "good@bench.test")
+    bad = b"".join(b"RCPT TO:<bad%d@bench.test>\r\n" % i for i in range(4))
+
+    played = Played(qmail_home, {}, [b"MAIL FROM:<>\r\n" + bad + b"RCPT TO:<good@bench.test>\r\nQUIT\r\n"])
+    longer = Played(qmail_home, {}, [b"MAIL FROM:<>\r\n" + bad * 9 + b"QUIT\r\n"])
+
+    assert played.wire.slept == 50.0
+    assert longer.wire.slept == 60.0
