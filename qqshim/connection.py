@@ -75,7 +75,11 @@ class Connection:
             raise _down("no socket", error) from error
         self._poll = select.poll()
         self._poll.register(self._socket.fileno(), 0)
-        self._connect(where)
+        try:
+            self._connect(where)
+        except ScannerError:
+            self._socket.close()
+            raise
 
     def write(self, data: bytes) -> None:
         view = memoryview(data)
@@ -127,7 +131,6 @@ class Connection:
             self._wait(select.POLLOUT)
             error = self._socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR)
         if error:
-            self._socket.close()
             raise ScannerError("failed", b"connect: " + os.strerror(error).encode())
 
     def _try_to_connect(self, where: Address) -> int:

@@ -33,7 +33,7 @@ class Call:
     def __init__(self) -> None:
         self.channel = channel.detect()
         self.started = time.monotonic()
-        process.open_standard_descriptors()
+        process.prepare()
         self.control = Control(env.control_directory())
         self.origin = origin(self.control.directory)
         self.on_stderr = self.origin.server and env.get("ERROR_FD") != b"%d" % STDERR
