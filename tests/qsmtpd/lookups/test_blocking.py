@@ -1,0 +1,98 @@
+"""Databases on the disk, our own addresses, and a coroutine that never suspends."""
+
+import os
+from pathlib import Path
+
+import cdbx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qsmtpd.checks.base import LookupFailedError
+from qsmtpd.drivers.stdio import complete
+from qsmtpd.lookups.blocking import BlockingLookups, own_addresses
+
+
+def write(path: Path, *keys: bytes) -> None:
+    with path.open("wb") as file:
+        maker = cdbx.CDB.make(file)
+        for key in keys:
+            maker.add(key, b"")
+        maker.commit()
+
+
+def test_has_key(tmp_path: Path) -> None:
+    write(tmp_path / "a.cdb", b"x", b"")
+    (tmp_path / "users").mkdir()
+    write(tmp_path / "users/b.cdb", b"y")
+    lookups = BlockingLookups(str(tmp_path), str(tmp_path))
+
+    assert complete(lookups.has_key("a.cdb", b"x")) is True
+    assert complete(lookups.has_key("a.cdb", b"")) is True
+    assert complete(lookups.has_key("a.cdb", b"z")) is False
+    assert complete(lookups.has_key("users/b.cdb", b"y")) is True
+    assert complete(lookups.has_key("none.cdb", b"x")) is None
+
+
+def test_a_session_sees_one_state(tmp_path: Path) -> None:
+    """A144: the database is replaced between two recipients."""
+    write(tmp_path / "a.cdb", b"old")
+    lookups = BlockingLookups(str(tmp_path), "/")
+    complete(lookups.has_key("a.cdb", b"old"))
+    write(tmp_path / "new", b"new")
+    (tmp_path / "new").rename(tmp_path / "a.cdb")
+
+    assert complete(lookups.has_key("a.cdb", b"old")) is True
+
+
+def test_a_database_that_is_cut_off_while_it_is_read(tmp_path: Path) -> None:
+    """A131: an error, not a SIGBUS."""
+    write(tmp_path / "a.cdb", *[b"%d" % i for i in range(1000)])
+    lookups = BlockingLookups(str(tmp_path), "/")
+    complete(lookups.has_key("a.cdb", b"1"))
+    os.truncate(tmp_path / "a.cdb", 100)
+
+    with pytest.raises(LookupFailedError):
+        complete(lookups.has_key("a.cdb", b"999"))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+    path = tmp_path_factory.mktemp("cdb") / "a.cdb"
+    write(path, *[b"key%d" % i for i in range(20)])
+    return path, path.read_bytes()
+
+
+@given(damage=st.data())
+def test_a_damaged_database_gives_an_answer_or_an_error(damage: st.DataObject, whole: tuple[Path, bytes]) -> None:
+    """A130: bytes changed, or cut off anywhere; never an endless probe, never another exception."""
+    path, good = whole
+    bad = bytearray(good[:damage.draw(st.integers(0, len(good)))])
+    for _ in range(damage.draw(st.integers(0, 5))):
+        if bad:
+            bad[damage.draw(st.integers(0, len(bad) - 1))] = damage.draw(st.sampled_from([0, 1, 0x7F, 0xFF]))
+    path.write_bytes(bad)
+    lookups = BlockingLookups(str(path.parent), "/")
+
+    for i in range(20):
+        try:
+            assert complete(lookups.has_key("a.cdb", b"key%d" % i)) in (True, False)
+        except LookupFailedError:
+            pass
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, Path.touch])
+def test_what_is_no_database(make: object, tmp_path: Path) -> None:
+    assert callable(make)
+    make(tmp_path / "a.cdb")
+
+    with pytest.raises(LookupFailedError):
+        complete(BlockingLookups(str(tmp_path), "/").has_key("a.cdb", b"x"))
+
+
+def test_own_addresses() -> None:
+    found = own_addresses()
+
+    assert {b"127.0.0.1", b"0.0.0.0"} <= found
+    assert complete(BlockingLookups("/", "/").is_own_address(b"127.0.0.1"))
+    assert not complete(BlockingLookups("/", "/").is_own_address(b"198.51.100.1"))

@@ -1,0 +1,11 @@
+"""Events keep what they are given, and nothing else."""
+
+import pytest
+
+from qsmtpd.events import Chunk, EndOfData, Helo, Mail, Rcpt
+
+
+@pytest.mark.parametrize("event", [Helo(b"x", True), Mail(b"a@b", 0, False), Rcpt(b"a@b"), Chunk(b"x"), EndOfData(1, 0)])
+def test_an_event_has_no_room_for_more(event: object) -> None:
+    with pytest.raises(AttributeError):
+        event.more = 1  # type: ignore[attr-defined]
