@@ -6,6 +6,8 @@ A program that was told QQREPLY=6 may write reply lines "CODE x.y.z text" on des
 
 from .exitcodes import CUSTOM, EXEC_FAILED, READ_ERROR, meaning
 
+WORDS_MAX = 4096
+"""Bytes of its words that are kept."""
 LINE_MAX = 480
 """Characters of a line of its words that are kept: with code and status in front it fits a reply line of 510."""
 
@@ -46,7 +48,12 @@ def temporary(status: str, text: str) -> Outcome:
 
 
 def _said(said: bytes) -> Outcome | None:
-    """The program's own words as an outcome; None when they are nothing that it may say."""
+    """The program's own words as an outcome; None when they are nothing that it may say.
+
+    Of words that are too many the line that the end cut through is left out, unless it is the only one.
+    """
+    if len(said) >= WORDS_MAX:
+        said = said[:WORDS_MAX].rpartition(b"\n")[0] or said
     lines = [_printable(line.removesuffix(b"\r")) for line in said.rstrip(b"\r\n\0").split(b"\n")]
     return _lettered(lines[0]) if lines[0][:1] in ("D", "Z") else _reply_lines(lines)
 

@@ -11,12 +11,10 @@ from _signal import SIGKILL, pidfd_send_signal
 
 from . import env, envelope
 from .exitcodes import CRASHED, NO_EXIT_CODE, QUEUED
-from .outcome import Outcome, from_exit_code, temporary
+from .outcome import WORDS_MAX, Outcome, from_exit_code, temporary
 from .process import spawn
 
 CHANNEL = 6
-CHANNEL_MAX = 4096
-"""Bytes of the program's own words that are kept."""
 LIFETIME = 86460.0
 """Seconds from start to end: qmail-queue's own alarm (DEATH, 24 hours) and a minute; what lives longer is killed."""
 
@@ -123,7 +121,7 @@ class QueueRun:
         pipes: tuple[int, ...] = (self._channel,)
         while ready := self._wait(select.POLLIN, *pipes):
             piece = _read_some(self._channel)
-            said = (said + piece)[:CHANNEL_MAX]
+            said = (said + piece)[:WORDS_MAX]
             if self._process in ready:
                 return said
             if not piece:
@@ -149,7 +147,7 @@ class QueueRun:
 def _read_some(channel: int) -> bytes:
     """What is there now; b"" at the end, and when there is nothing."""
     try:
-        return os.read(channel, CHANNEL_MAX)
+        return os.read(channel, WORDS_MAX)
     except BlockingIOError:
         return b""
 

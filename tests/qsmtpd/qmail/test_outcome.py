@@ -96,6 +96,12 @@ def test_hostile_words(said: bytes, lines: tuple[str, ...] | None) -> None:
     assert outcome(82, said)[2] == (lines or NOTHING[2])
 
 
+def test_words_that_are_cut_within_a_line() -> None:
+    """The whole lines count; one line without an end counts as far as it goes."""
+    assert outcome(82, b"550 5.7.1 one\n" * 1000) == (550, "5.7.1", ("one",) * (4096 // 14))
+    assert outcome(82, b"Z" + b"x" * 5000) == (451, "4.3.0", ("x" * 479,))
+
+
 @given(st.integers(0, 255), st.binary(max_size=200) | st.builds(lambda head, text: head + text, st.sampled_from(
     [b"D", b"Z", b"550 5.7.1 ", b"450 4.0.0 "]), st.binary(max_size=600)))
 def test_always_a_refusal_that_can_be_sent(code: int, said: bytes) -> None:
