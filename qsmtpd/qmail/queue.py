@@ -25,7 +25,7 @@ class QueueRun:
     pid  its process id, which is the "qp" of the log
     """
 
-    __slots__ = ("_channel", "_deadline", "_envelope", "_failed", "_message", "_process", "pid")
+    __slots__ = ("_channel", "_deadline", "_envelope", "_failed", "_message", "_process", "_said", "_talks", "pid")
 
     def __init__(self, program: str) -> None:
         """Start the program, in our working directory (a caller stands in QMAILHOME).
@@ -50,6 +50,8 @@ class QueueRun:
         self._process = self._watch()
         self._deadline = time.monotonic() + LIFETIME
         self._failed = False
+        self._talks = True
+        self._said = b""
 
     def write(self, data: bytes) -> None:
         """Give the program the next piece of the message.  One that no longer reads says why when it ends."""
@@ -85,7 +87,8 @@ class QueueRun:
                 try:
                     view = view[os.write(pipe, view):]
                 except BlockingIOError:
-                    if pipe not in self._wait(select.POLLOUT, pipe):
+                    ready = self._wait(pipe)
+                    if not ready or (self._process in ready and pipe not in ready):
                         return False
         except OSError:
             return False
@@ -101,36 +104,47 @@ class QueueRun:
             _close(self._message, self._envelope, self._channel)
             raise
 
-    def _wait(self, event: int, *pipes: int) -> list[int]:
-        """The descriptors on which something happened, of the pipes and the process; none when the time is over.
+    def _wait(self, pipe: int = -1) -> list[int]:
+        """Wait until something happens; returns where, none when the time is over.
 
-        A daemon that the program left behind may hold a pipe for ever, so the process is always waited for beside it.
+        pipe  one that we want to write to
+
+        A daemon that the program left behind may hold a pipe for ever, so the process is always waited for beside it; and
+        a program may talk before it reads, so its words are always taken.
         """
         left = self._deadline - time.monotonic()
         if left <= 0:
             return []
         poll = select.poll()
         poll.register(self._process, select.POLLIN)
-        for pipe in pipes:
-            poll.register(pipe, event)
-        return [fd for fd, _ in poll.poll(left * 1000)]
+        if pipe >= 0:
+            poll.register(pipe, select.POLLOUT)
+        if self._talks:
+            poll.register(self._channel, select.POLLIN)
+        ready = [fd for fd, _ in poll.poll(left * 1000)]
+        if self._channel in ready:
+            self._listen()
+        return ready
 
-    def _words(self) -> bytes:
-        """What the program writes on the channel until it ends, or has to be ended."""
-        said = b""
-        pipes: tuple[int, ...] = (self._channel,)
-        while ready := self._wait(select.POLLIN, *pipes):
-            piece = _read_some(self._channel)
-            said = (said + piece)[:WORDS_MAX]
+    def _listen(self) -> None:
+        """Take what the program has said on the channel by now."""
+        try:
+            piece = os.read(self._channel, WORDS_MAX)
+        except BlockingIOError:
+            return
+        self._talks = bool(piece)
+        self._said = (self._said + piece)[:WORDS_MAX]
+
+    def _outlive(self) -> None:
+        """Wait for the program's end, or bring it about when the time is over."""
+        while ready := self._wait():
             if self._process in ready:
-                return said
-            if not piece:
-                pipes = ()  # it closed the channel, and works on
+                self._listen()  # its last words: the end may have come between the two
+                return
         pidfd_send_signal(self._process, SIGKILL)
-        return said
 
     def _end(self, written: bool) -> Outcome:
-        said = self._words()
+        self._outlive()
         _close(self._channel, self._process)
         try:
             _, wait_status = os.waitpid(self.pid, 0)
@@ -141,15 +155,7 @@ class QueueRun:
         code = os.WEXITSTATUS(wait_status)
         if code == QUEUED and written:
             return Outcome(0, "2.0.0", ())
-        return from_exit_code(code, said)
-
-
-def _read_some(channel: int) -> bytes:
-    """What is there now; b"" at the end, and when there is nothing."""
-    try:
-        return os.read(channel, WORDS_MAX)
-    except BlockingIOError:
-        return b""
+        return from_exit_code(code, self._said)
 
 
 def _three_pipes() -> list[int]:
