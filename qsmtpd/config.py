@@ -5,17 +5,17 @@ from .qmail.control import Control, ControlError
 from .qmail.settings import Setting, Settings
 
 SETTINGS = (
-    Setting("smtpgreeting", None, "what the greeting, HELO and QUIT are answered with, our name first; default: me"),
-    Setting("localiphost", None, "the domain for box@[address of this machine]; default: me"),
-    Setting("envnoathost", None, "the domain of a recipient without one, as qmail-send has it; default: me"),
-    Setting("databytes", 0, "the largest message in bytes as stored, 0 for no limit"),
-    Setting("timeoutsmtpd", 1200, "seconds to wait for the client's next whole command, or for it to take a reply"),
-    Setting("session_timeout", 7200, "seconds a session may last in all"),
-    Setting("maxrecipients", 1000, "recipients of a message, 0 for no limit"),
-    Setting("brtlimit", 10, "recipients that do not exist before the session is ended, 0 for no limit"),
-    Setting("tarpitcount", 0, "recipients that do not exist before answers are delayed, 0 for no delay"),
-    Setting("tarpitdelay", 5, "seconds of delay for each of them, 60 in a session at most"),
-    Setting("maxnotimpl", 20, "unknown commands before the session is ended, 0 for no limit"),
+    Setting("smtpgreeting", None, "What the greeting, HELO and QUIT are answered with, our name first; default: me."),
+    Setting("localiphost", None, "The domain for box@[address of this machine]; default: me."),
+    Setting("envnoathost", None, "The domain of a recipient without one, as qmail-send has it; default: me."),
+    Setting("databytes", 0, "The largest message in bytes as stored, 0 for no limit."),
+    Setting("timeoutsmtpd", 1200, "Seconds to wait for the client's next whole command, or for it to take a reply."),
+    Setting("session_timeout", 7200, "Seconds a session may last in all."),
+    Setting("maxrecipients", 1000, "Recipients of a message, 0 for no limit."),
+    Setting("brtlimit", 10, "Recipients that do not exist before the session is ended, 0 for no limit."),
+    Setting("tarpitcount", 0, "Recipients that do not exist before answers are delayed, 0 for no delay."),
+    Setting("tarpitdelay", 5, "Seconds of delay for each of them, 60 in a session at most."),
+    Setting("maxnotimpl", 20, "Unknown commands before the session is ended, 0 for no limit."),
 )
 
 

@@ -21,7 +21,7 @@ def main() -> None:
 
     By _exit: an interpreter's own end costs 1.4 ms, and turns a log that cannot be written into an exit code.
     """
-    process.open_standard_descriptors()
+    process.prepare()
     identity = b"%d.%d" % (time.time(), posix.getpid())
     try:
         ended_well = serve(identity)
