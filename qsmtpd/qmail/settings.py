@@ -1,6 +1,6 @@
 """One setting, one name: control/name, and NAME in the environment, which wins.
 
-Each program has a table of Settings; its page in docs/settings.md and its man page are compared with the table by a test.
+Each program has a table of Settings; its man page is compared with the table by tests/test_docs.py.
 """
 
 from . import env
@@ -27,7 +27,7 @@ class Setting:
 
 
 class Settings:
-    """The values of a table: settings["spamd"] is what the environment, else the control file, else the default says."""
+    """The values of a table, each what the environment, else the control file, else the default says."""
 
     __slots__ = ("_values",)
 
