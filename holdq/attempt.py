@@ -55,7 +55,8 @@ class Attempt(NamedTuple):
         to_do = (recipient for recipient in file.recipients() if recipient.mark == TO_DO)
         started = time.monotonic()
         for recipients, result in self.target.deliver(held.identity, file, to_do):
-            if result.verdict is Verdict.DELIVERED and len(recipients) < left:
+            # The last mark can be left out when the file is about to go; one in dead/ must say who has it.
+            if result.verdict is Verdict.DELIVERED and (len(recipients) < left or tally.failed):
                 file.mark([recipient.offset for recipient in recipients], DONE)
             tally.add(recipients, result)
             if result.verdict is Verdict.DELIVERED:

@@ -67,14 +67,10 @@ def hold(uid: int, pid: int, now: float) -> int:
     except (PermissionError, FileNotFoundError, NotADirectoryError):
         from .knock import Door  # noqa: PLC0415  # only who comes this way pays for it
 
-        return _through(Door(spool))
+        return _through(Door(spool))  # and the runner logs it
     except OSError as error:
         raise NotHeldError(WRITE_ERROR, f"{spool.incoming}: {error.strerror}") from error
-    try:
-        _through(arrival)
-    except BaseException:
-        arrival.discard()
-        raise
+    _through(arrival)
     reader = arrival.reader
     log("hold", (("id", arrival.identity.encode()), ("hold", pid), ("uid", uid), ("from", reader.sender), ("to", reader.first),
                  ("rcpts", reader.count), ("size", arrival.size), ("ms", int((time.time() - now) * 1000))))
@@ -93,10 +89,13 @@ def _through(sink: "Sink") -> int:
         while (piece := _read(1)) and not sink.envelope(piece):
             pass
         sink.accept()
-    except EnvelopeError as error:
-        raise NotHeldError(error.exit_code, str(error)) from error
-    except OSError as error:
-        raise NotHeldError(WRITE_ERROR, error.strerror or str(error)) from error
+    except BaseException as error:
+        sink.discard()
+        if isinstance(error, EnvelopeError):
+            raise NotHeldError(error.exit_code, str(error)) from error
+        if isinstance(error, OSError):
+            raise NotHeldError(WRITE_ERROR, error.strerror or str(error)) from error
+        raise
     return QUEUED
 
 
@@ -125,3 +124,4 @@ if TYPE_CHECKING:
         def message(self, data: bytes) -> None: ...
         def envelope(self, data: bytes) -> bool: ...
         def accept(self) -> None: ...
+        def discard(self) -> None: ...

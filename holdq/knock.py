@@ -26,11 +26,12 @@ class Door:
         Raises:
             NotHeldError: 74, nobody is there.
         """
+        self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         try:
-            self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
             self._socket.settimeout(ANSWER_SECONDS)
             self._socket.connect(spool.door)
         except OSError as error:
+            self.discard()
             raise NotHeldError(COMMUNICATION, f"{spool.door}: {error.strerror or error}") from error
         self._reader = EnvelopeReader()
         self._send(wire.frame(b"H", wire.HELLO))
@@ -54,6 +55,10 @@ class Door:
         self._send(wire.frame(b"Q"))
         self._answer()
 
+    def discard(self) -> None:
+        """Hang up; before the answer came that means that nothing was given."""
+        self._socket.close()
+
     def _send(self, data: bytes) -> None:
         try:
             self._socket.sendall(data)
@@ -66,6 +71,8 @@ class Door:
             answer = self._socket.recv(1)
         except OSError as error:
             raise NotHeldError(COMMUNICATION, f"the runner's answer: {error.strerror or error}") from error
+        finally:
+            self.discard()
         if not answer:
             raise NotHeldError(COMMUNICATION, "the runner closed the door")
         if answer[0] != QUEUED:
