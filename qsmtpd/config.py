@@ -1,7 +1,7 @@
 """All that qsmtpd reads before the greeting: the table of settings, and the control files that are lists."""
 
 from .checks.validrcpt import RecipientsRule
-from .qmail.control import Control, ControlError
+from .qmail.control import Control
 from .qmail.settings import Setting, Settings
 
 SETTINGS = (
@@ -31,7 +31,7 @@ class Config:
         me = control.line("me")
         greeting = values.text("smtpgreeting") or me
         if not greeting:
-            raise ControlError(f"{control.path('me')}: absent or empty; write the name of this host into it")
+            raise control.error("me", "absent or empty; write the name of this host into it")
         self.smtpgreeting = greeting
         self.localiphost = values.text("localiphost") or me
         self.envnoathost = values.text("envnoathost") or me or b""
@@ -61,4 +61,4 @@ def _recipients(control: Control) -> tuple[RecipientsRule, ...] | None:
     try:
         return tuple(RecipientsRule(line) for line in lines)
     except ValueError as error:
-        raise ControlError(f"{control.path('recipients')}: {error}") from error
+        raise control.error("recipients", str(error)) from error

@@ -127,5 +127,23 @@ class Policy:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from .checks.base import Check, Lookups
-    from .config import Config
+    from .checks.validrcpt import RecipientsRule
+
+    class Config(Protocol):
+        """What the policy must be told, see the settings of the same names and the checks that they are for."""
+
+        smtpgreeting: bytes
+        localiphost: bytes | None
+        envnoathost: bytes
+        databytes: int
+        maxrecipients: int
+        brtlimit: int
+        tarpitcount: int
+        tarpitdelay: int
+        badmailfrom: frozenset[bytes]
+        rcpthosts: frozenset[bytes] | None
+        validrcptto: frozenset[bytes] | None
+        recipients: tuple[RecipientsRule, ...] | None

@@ -82,6 +82,7 @@ def greeting(name: bytes) -> Reply:
 
 
 def goodbye(name: bytes) -> Reply:
+    """The answer to QUIT."""
     return Reply(221, "2.0.0", name, closes=True)
 
 

@@ -12,6 +12,8 @@ TARPIT_MAX = 60.0
 
 
 class TooManyRecipients:
+    """control/maxrecipients."""
+
     name = "maxrecipients"
 
     def __init__(self, maximum: int) -> None:
@@ -23,6 +25,8 @@ class TooManyRecipients:
 
 
 class TooManyInvalid:
+    """control/brtlimit."""
+
     name = "brtlimit"
 
     def __init__(self, limit: int) -> None:

@@ -10,6 +10,8 @@ from .base import Mail
 
 
 class RcptHosts:
+    """The check of this module."""
+
     name = "rcpthosts"
 
     def __init__(self, listed: frozenset[bytes] | None) -> None:

@@ -13,6 +13,8 @@ from .base import Mail
 
 
 class ValidRcpt:
+    """The check of this module; the policy asks knows() first, and counts, then calls it for its opinion."""
+
     name = "validrcpt"
 
     def __init__(self, text: frozenset[bytes] | None, rules: "tuple[RecipientsRule, ...] | None", default_host: bytes) -> None:
@@ -108,6 +110,7 @@ class RecipientsRule:
             self.host, self.cdb = host.lower() if colon else b"*", cdb.decode("utf-8", "surrogateescape")
 
     def concerns(self, host: bytes) -> bool:
+        """Whether the line says something about recipients of a domain."""
         if self.host == b"*":
             return True
         if self.host.startswith(b"@"):

@@ -33,6 +33,7 @@ class DescriptorWire:
         posix.set_blocking(write_to, False)
 
     async def read(self) -> bytes:
+        """See Wire."""
         deadline = self._since + self._timeout + self._received / RATE
         while True:
             self._wait(self._readable, deadline)
@@ -45,16 +46,19 @@ class DescriptorWire:
             return data
 
     async def write(self, data: bytes) -> None:
+        """See Wire."""
         if data:
             self._write(data, time.monotonic() + self._timeout)
             self._since = time.monotonic()
             self._received = 0
 
     async def sleep(self, seconds: float) -> None:
+        """See Wire."""
         left = self._end - time.monotonic()
         time.sleep(max(0.0, min(seconds, left)))
 
     async def close(self, data: bytes) -> None:
+        """See Wire."""
         try:
             if data:
                 self._write(data, time.monotonic() + LINGER)
@@ -111,21 +115,25 @@ class BlockingQueue:
         self._run: "QueueRun | None" = None
 
     async def open(self) -> None:
+        """See Queue."""
         from ..qmail.queue import QueueRun  # noqa: PLC0415 - most sessions of a busy server never get so far
 
         self._run = QueueRun(self._program)
         self.number = self._run.pid
 
     async def write(self, data: bytes) -> None:
+        """See Queue."""
         assert self._run
         self._run.write(data)
 
     async def finish(self, sender: bytes, recipients: list[bytes]) -> "Outcome":
+        """See Queue."""
         assert self._run
         run, self._run = self._run, None
         return run.finish(sender, recipients)
 
     async def abort(self) -> None:
+        """See Queue."""
         run, self._run = self._run, None
         if run:
             run.abort()

@@ -4,7 +4,7 @@ An absent file is a default, never an error.  A file that is there and cannot be
 raises ControlError: the caller answers with a temporary failure, so that no fault of ours ever opens a relay.
 """
 
-import os
+import posix
 
 from .logline import quote
 
@@ -26,7 +26,8 @@ class Control:
 
     def error(self, name: str, why: str) -> ControlError:
         """The error of one of its files, to be raised."""
-        return ControlError(f"{quote(os.fsencode(self.path(name)))}: {why}")
+        path = self.path(name).encode("utf-8", "surrogateescape")
+        return ControlError(f"{quote(path)}: {why}")
 
     def read(self, name: str) -> bytes | None:
         """The whole file; None when it is absent.
@@ -40,7 +41,7 @@ class Control:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise self.error(name, os.strerror(error.errno or 0)) from error
+            raise self.error(name, posix.strerror(error.errno or 0)) from error
 
     def line(self, name: str) -> bytes | None:
         """The first line without trailing blanks and tabs (b"" for an empty file); None when absent."""
@@ -79,7 +80,7 @@ class Control:
 
 def _open_read(path: str, flags: int) -> int:
     """As qmail's open_read.c: a FIFO without a writer is an empty file, not a session that stands still."""
-    return os.open(path, flags | os.O_NONBLOCK)
+    return posix.open(path, flags | posix.O_NONBLOCK)
 
 
 def digits(text: bytes) -> int:

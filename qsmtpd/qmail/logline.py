@@ -5,17 +5,14 @@ a quote and a backslash have a backslash before them, and every byte outside of 
 a line, begin a pair or move a terminal's cursor, and reading gives back the bytes that were written.
 """
 
-import os
+import posix
 
 LINE_MAX = 4096
 """PIPE_BUF: a line up to this size is written whole even when many processes share the pipe to multilog."""
 VALUE_MAX = 1000
 """Bytes of a value that are logged: an address fits; the rest of a longer one is dropped."""
 
-_BARE = frozenset(byte for byte in range(0x21, 0x7F) if byte not in b'="\\')
-_QUOTED = tuple(
-    f"\\{chr(byte)}" if byte in b'"\\' else chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in range(256))
-_UNQUOTED = {text.encode("ascii"): byte for byte, text in enumerate(_QUOTED)}
+_BARE = frozenset(range(0x21, 0x7F)) - frozenset(b'="\\')
 
 
 def quote(value: bytes) -> str:
@@ -23,7 +20,14 @@ def quote(value: bytes) -> str:
     value = value[:VALUE_MAX]
     if value and _BARE.issuperset(value):
         return value.decode("ascii")
-    return '"' + "".join([_QUOTED[byte] for byte in value]) + '"'
+    return '"' + "".join([_escaped(byte) for byte in value]) + '"'
+
+
+def _escaped(byte: int) -> str:
+    """A byte as it stands within quotes."""
+    if byte in b'"\\':
+        return f"\\{chr(byte)}"
+    return chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}"
 
 
 def format_line(event: str, pairs: "Pairs") -> bytes:
@@ -43,7 +47,7 @@ def format_line(event: str, pairs: "Pairs") -> bytes:
 def write(event: str, pairs: "Pairs", fd: int = 2) -> None:
     """Write the line at once.  A log that cannot be written must not stop mail: failure is ignored."""
     try:
-        os.write(fd, format_line(event, pairs))
+        posix.write(fd, format_line(event, pairs))
     except OSError:
         pass
 
@@ -84,9 +88,10 @@ def _quoted(rest: bytes) -> tuple[bytes, bytes]:
                 raise ValueError("text after the closing quote")
             return bytes(value), rest[i + 2:]
         length = 1 if rest[i] != 0x5C else 4 if rest[i + 1:i + 2] == b"x" else 2
-        byte = _UNQUOTED.get(rest[i:i + length])
-        if byte is None:
-            raise ValueError(f"no text of ours within quotes: {rest[i:i + length]!r}")
+        text = rest[i:i + length]
+        byte = int(text[2:].decode("ascii", "replace"), 16) if length == 4 else text[-1]
+        if _escaped(byte).encode("ascii") != text:
+            raise ValueError(f"no text of ours within quotes: {text!r}")
         value.append(byte)
         i += length
     raise ValueError("no closing quote")

@@ -5,7 +5,7 @@ SIGCHLD too, which our own parent may have ignored.
 Private module _signal: its public twin imports enum, which costs half as much again as the whole start of the interpreter.
 """
 
-import os
+import posix
 from _signal import SIG_DFL, SIGCHLD, SIGPIPE, SIGXFSZ, signal
 
 DEFAULT_SIGNALS = (SIGPIPE, SIGXFSZ, SIGCHLD)
@@ -24,10 +24,10 @@ def open_standard_descriptors() -> None:
     """Put /dev/null where descriptor 0, 1 or 2 is closed, or the next file we open would become our log."""
     for fd in (0, 1, 2):
         try:
-            os.fstat(fd)
+            posix.fstat(fd)
         except OSError:
-            os.open("/dev/null", os.O_RDWR)
-            os.set_inheritable(fd, True)
+            posix.open("/dev/null", posix.O_RDWR)
+            posix.set_inheritable(fd, True)
 
 
 def exec_program(path: str, arguments: list[str], environment: dict[bytes, bytes]) -> None:
@@ -38,11 +38,11 @@ def exec_program(path: str, arguments: list[str], environment: dict[bytes, bytes
     """
     for number in DEFAULT_SIGNALS:
         signal(number, SIG_DFL)
-    os.execve(path, [path, *arguments], environment)
+    posix.execve(path, [path, *arguments], environment)
 
 
 def spawn(path: str, descriptors: dict[int, int], environment: dict[bytes, bytes]) -> int:
-    """Start a program without arguments; returns its process id, for os.waitpid().
+    """Start a program without arguments; returns its process id, for posix.waitpid().
 
     descriptors  the child's number: ours, in the order in which they are put there; everything else of ours that is
                  close-on-exec, as all that Python opens is, stays behind
@@ -50,7 +50,7 @@ def spawn(path: str, descriptors: dict[int, int], environment: dict[bytes, bytes
     Raises:
         OSError: it cannot be executed, or no process can be made.
     """
-    return os.posix_spawn(
+    return posix.posix_spawn(
         path, [path], environment,
-        file_actions=[(os.POSIX_SPAWN_DUP2, ours, theirs) for theirs, ours in descriptors.items()],
+        file_actions=[(posix.POSIX_SPAWN_DUP2, ours, theirs) for theirs, ours in descriptors.items()],
         setsigdef=DEFAULT_SIGNALS)

@@ -4,7 +4,7 @@ The program is told by QQREPLY=6 that the caller is ours, and what it may say is
 environment, or a queue program that starts a mailer would loop.
 """
 
-import os
+import posix
 import select
 import time
 from _signal import SIGKILL, pidfd_send_signal
@@ -46,7 +46,7 @@ class QueueRun:
         finally:
             _close(message, envelope_, channel)
         for fd in (self._message, self._envelope, self._channel):
-            os.set_blocking(fd, False)
+            posix.set_blocking(fd, False)
         self._process = self._watch()
         self._deadline = time.monotonic() + LIFETIME
         self._failed = False
@@ -60,23 +60,23 @@ class QueueRun:
 
     def finish(self, sender: bytes, recipients: list[bytes]) -> Outcome:
         """Give the envelope, and wait for what the program says and for its end."""
-        os.close(self._message)
+        posix.close(self._message)
         try:
             text = envelope.build(sender, recipients)
         except envelope.EnvelopeError as error:
             self._give_up()
             return from_exit_code(error.exit_code, b"")
         written = not self._failed and self._put(self._envelope, text)
-        os.close(self._envelope)
+        posix.close(self._envelope)
         return self._end(written)
 
     def abort(self) -> None:
         """Close the pipes before the final NUL, so that nothing is queued, and wait for the program's end."""
-        os.close(self._message)
+        posix.close(self._message)
         self._give_up()
 
     def _give_up(self) -> None:
-        os.close(self._envelope)
+        posix.close(self._envelope)
         self._end(written=False)
 
     def _put(self, pipe: int, data: bytes) -> bool:
@@ -85,7 +85,7 @@ class QueueRun:
         try:
             while view:
                 try:
-                    view = view[os.write(pipe, view):]
+                    view = view[posix.write(pipe, view):]
                 except BlockingIOError:
                     ready = self._wait(pipe)
                     if not ready or (self._process in ready and pipe not in ready):
@@ -97,10 +97,10 @@ class QueueRun:
     def _watch(self) -> int:
         """A descriptor of the process; without one there is no run."""
         try:
-            return os.pidfd_open(self.pid)
+            return posix.pidfd_open(self.pid)
         except OSError:
-            os.kill(self.pid, SIGKILL)
-            os.waitpid(self.pid, 0)
+            posix.kill(self.pid, SIGKILL)
+            posix.waitpid(self.pid, 0)
             _close(self._message, self._envelope, self._channel)
             raise
 
@@ -129,7 +129,7 @@ class QueueRun:
     def _listen(self) -> None:
         """Take what the program has said on the channel by now."""
         try:
-            piece = os.read(self._channel, WORDS_MAX)
+            piece = posix.read(self._channel, WORDS_MAX)
         except BlockingIOError:
             return
         self._talks = bool(piece)
@@ -147,12 +147,12 @@ class QueueRun:
         self._outlive()
         _close(self._channel, self._process)
         try:
-            _, wait_status = os.waitpid(self.pid, 0)
+            _, wait_status = posix.waitpid(self.pid, 0)
         except ChildProcessError:
             return temporary(*NO_EXIT_CODE)
-        if os.WIFSIGNALED(wait_status):
+        if posix.WIFSIGNALED(wait_status):
             return temporary(*CRASHED)
-        code = os.WEXITSTATUS(wait_status)
+        code = posix.WEXITSTATUS(wait_status)
         if code == QUEUED and written:
             return Outcome(0, "2.0.0", ())
         return from_exit_code(code, self._said)
@@ -167,7 +167,7 @@ def _three_pipes() -> list[int]:
     opened: list[int] = []
     try:
         for _ in range(3):
-            opened += os.pipe()
+            opened += posix.pipe()
     except OSError:
         _close(*opened)
         raise
@@ -176,4 +176,4 @@ def _three_pipes() -> list[int]:
 
 def _close(*descriptors: int) -> None:
     for fd in descriptors:
-        os.close(fd)
+        posix.close(fd)

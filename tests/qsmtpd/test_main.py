@@ -161,7 +161,7 @@ def test_smtp_source_sends_many_at_once(installation: Path, qmail_home: QmailHom
 @pytest.mark.root
 def test_as_qmaild_under_the_softlimit_of_install(
         installation: Path, qmail_home: QmailHome, accounts: None, tmp_path: Path) -> None:
-    """DESIGN's uids: tcpserver -u qmaild -g holdq."""
+    """tcpserver -u qmaild -g holdq, as in examples/run."""
     for directory in (tmp_path, *tmp_path.parents[:3]):
         directory.chmod(0o755)
     qmail_home.write("rcpthosts", "bench.test")

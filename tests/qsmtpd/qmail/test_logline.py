@@ -1,6 +1,7 @@
 """Log lines: what is written is what is read, whatever a client puts into it."""
 
 import os
+import posix
 from pathlib import Path
 
 import pytest
@@ -111,7 +112,7 @@ def test_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         calls.append((fd, data))
         return len(data)
 
-    monkeypatch.setattr(os, "write", record)
+    monkeypatch.setattr(posix, "write", record)
     write("start", [("pid", 7)])
 
     assert calls == [(2, b"start pid=7\n")]

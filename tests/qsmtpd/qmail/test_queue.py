@@ -1,6 +1,7 @@
 """Queue runs with real programs: what is queued, what is refused, and what a program may do to us."""
 
 import os
+import posix
 import signal
 import subprocess
 import sys
@@ -119,7 +120,7 @@ def test_no_room_to_start(script: Script, monkeypatch: pytest.MonkeyPatch, funct
         raise OSError(24, "Too many open files")
 
     real_pipe = os.pipe
-    monkeypatch.setattr(os, function, second_time_fails if function == "pipe" else fail)
+    monkeypatch.setattr(posix, function, second_time_fails if function == "pipe" else fail)
     before = descriptors()
 
     with pytest.raises(OSError, match="Too many open files"):
