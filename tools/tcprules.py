@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 OCTET = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _NAME = rb"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*"
-_NETWORK = re.compile(rb"(?:%b\.){1,3}(?:%b)?" % (OCTET, OCTET))
+_IP = re.compile(rb"(?:%b\.){3}%b" % (OCTET, OCTET))
+_NETWORK = re.compile(rb"(?:%b\.){1,3}" % OCTET)
 _HOST = re.compile(rb"=(?:\.?%b)?" % _NAME)
 _ONE_HOST = re.compile(rb"=%b" % _NAME)
 _INFO = re.compile(rb"[!-9;-~]+")
@@ -98,10 +99,10 @@ def _wider_networks(peer: bytes) -> Iterator[bytes]:
 def _addresses(address: bytes) -> tuple[bytes, ...]:
     info, at, peer = address.rpartition(b"@")
     if at:
-        if _INFO.fullmatch(info) and (_is_ip(peer) or _ONE_HOST.fullmatch(peer)):
+        if _INFO.fullmatch(info) and (_IP.fullmatch(peer) or _ONE_HOST.fullmatch(peer)):
             return (address,)
         raise RuleError("expected user@1.2.3.4 or user@=host.name before the colon")
-    if not address or _HOST.fullmatch(address) or _NETWORK.fullmatch(address):
+    if not address or _HOST.fullmatch(address) or _is_network(address):
         return (address,)
     if address.startswith(b"="):
         raise RuleError("expected =host.name, =.domain or = alone, in lower case")
@@ -120,11 +121,12 @@ def _ranged(address: bytes) -> tuple[bytes, ...]:
     index, found = bounds[0]
     numbers = range(int(found[1]), int(found[2]) + 1)
     addresses = tuple(b".".join([*labels[:index], b"%d" % number, *labels[index + 1:]]) for number in numbers)
-    return addresses if all(_NETWORK.fullmatch(each) for each in addresses) else ()
+    return addresses if all(_is_network(each) for each in addresses) else ()
 
 
-def _is_ip(peer: bytes) -> bool:
-    return peer.count(b".") == 3 and not peer.endswith(b".") and _NETWORK.fullmatch(peer) is not None
+def _is_network(address: bytes) -> bool:
+    """An address, or the beginning of one with its dot."""
+    return (_IP.fullmatch(address) or _NETWORK.fullmatch(address)) is not None
 
 
 def _advice(address: bytes) -> str:

@@ -5,19 +5,17 @@ stops everything: nothing is built, and the last cdb stays.  A file of tcp.smtp.
 with a message when anything in it is wrong, and the rest is built.
 """
 
-import argparse
 import os
 import stat
 import sys
 from collections.abc import Iterator
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from qsmtpd.qmail import durable
 
+from .command import SUCCESS, TROUBLE, YOUR_MISTAKE, Parser
 from .tcprules import Rule, RuleError, parse, wider
 
-YOUR_MISTAKE = 100
-TROUBLE = 111
 SHOWN = 20
 MODE = 0o644
 NOT_RULES = ("~", ".tmp")
@@ -41,15 +39,9 @@ class Part(NamedTuple):
     rules: list[tuple[int, Rule]]
 
 
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(YOUR_MISTAKE, f"{self.prog}: {message}; {self.prog} --help shows the use\n")
-
-
 def main(arguments: list[str] | None = None) -> int:
     """The program; returns the exit code."""
-    made = Parser("tcpsmtp", description="Check tcp.smtp and the files of tcp.smtp.d, and join them for tcprules.",
-                  formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EXAMPLES, allow_abbrev=False)
+    made = Parser("tcpsmtp", "Check tcp.smtp and the files of tcp.smtp.d, and join them for tcprules.", EXAMPLES)
     made.add_argument("-o", "--output", metavar="JOINED", help="write there, in one step, instead of to standard output")
     made.add_argument("file", metavar="TCP.SMTP", help="the administrator's own rules")
     made.add_argument("directory", metavar="TCP.SMTP.D", nargs="?", help="a directory of further files of rules")
@@ -73,7 +65,7 @@ def _run(file: str, directory: str | None, output: str | None) -> int:
         sys.stdout.buffer.flush()
     else:
         durable.replace_file(output, text, MODE)
-    return 0
+    return SUCCESS
 
 
 def read_directory(directory: str) -> Iterator[Part]:
@@ -147,8 +139,8 @@ def _warnings(parts: list[Part]) -> Iterator[str]:
             lost = {name for name, _ in hidden[2].variables} - {name for name, _ in rule.variables}
             if lost:
                 names = ", ".join(sorted(name.decode() for name in lost))
-                yield (f'{part.name}:{number}: "{_shown(address)}" goes without {names}, which {hidden[0].name}:{hidden[1]} sets: '
-                       "a narrower rule replaces the wider one, it does not add to it")
+                yield (f'{part.name}:{number}: "{_shown(address)}" goes without {names}, which '
+                       f"{hidden[0].name}:{hidden[1]} sets: a narrower rule replaces the wider one, it does not add to it")
 
 
 def _shown(address: bytes) -> str:

@@ -9,9 +9,9 @@ upper case is lower case.
 
 from collections.abc import Iterable, Iterator
 
-import cdbx
-
 from qsmtpd.qmail.control import Control, ControlError
+
+from .cdbfile import records
 
 
 class Routes:
@@ -108,9 +108,10 @@ def read_rcpthosts(control: Control) -> RcptHosts:
         return RcptHosts(None)
     path = control.path("morercpthosts.cdb")
     try:
-        entries += cdbx.CDB(path).keys(all=True)
+        with open(path, "rb") as file:
+            entries += records(file)
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise ControlError(f"{path}: {error.strerror or 'damaged'}; run qmail-newmrh") from error
+        raise ControlError(f"{path}: {error.strerror}; run qmail-newmrh") from error
     return RcptHosts(entries)

@@ -10,7 +10,6 @@ import os
 import shlex
 import stat
 from collections.abc import Set as AbstractSet
-from functools import cache
 
 BEGINNING = b".qmail"
 DEFAULT = b"default"
@@ -54,9 +53,8 @@ class Home:
         return first.startswith("|") and _refuses(first[1:])
 
 
-@cache
 def home(path: bytes) -> Home:
-    """Look into a home directory, once."""
+    """Look into a home directory."""
     try:
         with os.scandir(path or b".") as entries:
             found = [entry for entry in entries if entry.name.startswith(BEGINNING)]

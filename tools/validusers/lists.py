@@ -69,5 +69,5 @@ class List:
             domains.add(domain)
         if domains.count:
             count = sum(self._shut_out.values())
-            self._report.warn(f"{self.path}: {count:,} addresses were left out, their mail is refused anyway: control/rcpthosts does "
-                              f"not have{','.join(domains.lines(''))}")
+            self._report.warn(f"{self.path}: {count:,} addresses were left out, their mail is refused anyway: "
+                              f"control/rcpthosts does not have{','.join(domains.lines(''))}")

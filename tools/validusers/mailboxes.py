@@ -7,6 +7,7 @@ qmail-local will, and counts only when that finds something.  So an assignment t
 import os
 from bisect import bisect_left
 from collections.abc import Iterator
+from functools import cache
 
 from . import dotqmail
 from .assignments import Assignment, Users
@@ -23,6 +24,7 @@ class Mailboxes:
 
     def __init__(self, users: Users, report: Report) -> None:
         self.users = users
+        self._home = cache(dotqmail.home)
         self.exact: dict[bytes, Assignment] = {}
         self.beginnings: dict[bytes, Assignment] = {}
         self.bouncing = Sample()
@@ -38,7 +40,7 @@ class Mailboxes:
         if not found:
             return None
         assignment, ext = found
-        name = dotqmail.home(assignment.home).find(assignment.dash, ext)
+        name = self._home(assignment.home).find(assignment.dash, ext)
         return assignment if name is not None or not assignment.dash else None
 
     def unknown(self, local: bytes) -> bool:
@@ -68,7 +70,7 @@ class Mailboxes:
             yield found[len(beginning):], self.beginnings[found]
 
     def _collect(self, assignment: Assignment, report: Report) -> None:
-        home = dotqmail.home(assignment.home)
+        home = self._home(assignment.home)
         if home.error and assignment.home not in self._unreadable:
             self._unreadable.add(assignment.home)
             report.incomplete(
@@ -79,7 +81,7 @@ class Mailboxes:
             return
         if not assignment.dash:
             self._add_beginning(assignment.local, assignment)
-        for name in home.files:
+        for name in sorted(home.files):
             if name.startswith(assignment.dash) and b"\n" not in name:
                 self._from_file(assignment, home, name)
 
@@ -104,7 +106,7 @@ class Mailboxes:
         if assignment:
             self.exact[local] = assignment
             _, ext = self.users.owner(local) or (None, b"")
-            home = dotqmail.home(assignment.home)
+            home = self._home(assignment.home)
             name = home.find(assignment.dash, ext)
             if name is not None and not name.endswith(dotqmail.DEFAULT) and home.always_bounces(name):
                 self.bouncing.add(local)

@@ -5,11 +5,11 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 from qsmtpd.qmail import env
 from qsmtpd.qmail.control import Control, ControlError
 
+from ..command import SUCCESS, TROUBLE, YOUR_MISTAKE, Parser
 from . import assign, cdbfile, passwd
 from .assignments import Users
 from .changes import Changes
@@ -18,7 +18,7 @@ from .lists import List
 from .mailboxes import Mailboxes
 from .progress import counted
 from .qmail import Qmail
-from .report import SUCCESS, TROUBLE, YOUR_MISTAKE, Report, Sample, TroubleError, UserError
+from .report import Report, Sample, TroubleError, UserError
 from .sources import Source
 from .unique import Sorter
 
@@ -35,14 +35,9 @@ exit codes: 0 done; 100 your mistake; 111 trouble: something could not be read o
 """
 
 
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(YOUR_MISTAKE, f"{self.prog}: {message}; {self.prog} --help shows the use\n")
-
-
 def parser() -> Parser:
-    made = Parser("validusers", description="Build control/validrcptto.cdb, the recipients that exist.",
-                  formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EXAMPLES, allow_abbrev=False)
+    """The command line."""
+    made = Parser("validusers", "Build control/validrcptto.cdb, the recipients that exist.", EXAMPLES)
     made.add_argument("-n", "--dry-run", action="store_true", help="show the difference, write nothing")
     made.add_argument("-p", "--print", action="store_true", help="print the keys on standard output, write nothing")
     made.add_argument("-l", "--list", metavar="FILE", type=Path, action="append", default=[],

@@ -20,6 +20,8 @@ WHERE_ALIAS = "~alias"
 
 
 class Account(NamedTuple):
+    """What passwd(5) says that qmail-getpw looks at."""
+
     name: bytes
     uid: int
     home: bytes

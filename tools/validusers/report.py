@@ -4,9 +4,8 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 
-SUCCESS = 0
-YOUR_MISTAKE = 100
-TROUBLE = 111
+from ..command import SUCCESS, TROUBLE, YOUR_MISTAKE
+
 SHOWN = 20
 """How much of a long list is shown before "and so many more"."""
 

@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from typing import Self
 
+from qsmtpd.qmail import env
+
 from .report import TroubleError
 
 MEMORY = "100M"
@@ -20,7 +22,7 @@ class Sorter:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=1 << 20, env={**os.environ, "LC_ALL": "C"})
+            COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=1 << 20, env={**env.without(), b"LC_ALL": b"C"})
 
     def __enter__(self) -> Self:
         return self
@@ -69,6 +71,6 @@ class Sorter:
             raise self._failed()
 
     def _failed(self) -> TroubleError:
-        directory = os.environ.get("TMPDIR", "/tmp")
+        directory = os.fsdecode(env.get("TMPDIR") or b"/tmp")
         return TroubleError(f"{' '.join(COMMAND)} failed with exit code {self._process.wait()}: is there room in {directory}? "
                        "TMPDIR names another place")

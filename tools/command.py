@@ -1,0 +1,21 @@
+"""What the programs for people do alike: the exit codes of the qmail world, and one line for a wrong use."""
+
+import argparse
+from typing import NoReturn
+
+SUCCESS = 0
+YOUR_MISTAKE = 100
+"""Trying again does not help: somebody has to mend something."""
+TROUBLE = 111
+"""It may be better next time."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser with our exit code; the help ends with the examples as written, and options are not abbreviated."""
+
+    def __init__(self, program: str, description: str, examples: str) -> None:
+        super().__init__(program, description=description, epilog=examples, allow_abbrev=False,
+                         formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(YOUR_MISTAKE, f"{self.prog}: {message}; {self.prog} --help shows the use\n")
