@@ -12,7 +12,7 @@ FAIL = (b"pass", b"defer")
 KEY_FILE = "verdictkey"
 KEY_LEAST = 16
 
-TABLE = (
+SETTINGS = (
     Setting("qqnext", None,
             "The queue program that gets the message when it is not refused; default $QMAILHOME/bin/qmail-queue."),
     Setting("qqtmp", b"/var/tmp",
@@ -47,7 +47,7 @@ def settings(control: Control) -> Settings:
     Raises:
         ControlError: a file cannot be read, or a value is not of its kind.
     """
-    return Settings(TABLE, control)
+    return Settings(SETTINGS, control)
 
 
 def next_program(values: Settings) -> str:

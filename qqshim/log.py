@@ -20,11 +20,16 @@ def write(event: str, pairs: "logline.Pairs", *, on_stderr: bool) -> None:
         return
     import _socket  # noqa: PLC0415  mail from the network does not need it
 
+    datagram = b"<%d>qqshim[%d]: %b" % (MAIL_INFO, os.getpid(), logline.format_line(event, pairs).removesuffix(b"\n"))
     try:
         syslog = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM)
+    except OSError:
+        return
+    try:
         syslog.setblocking(False)
         syslog.connect(SYSLOG_SOCKET)
-        syslog.send(b"<%d>qqshim[%d]: %b" % (MAIL_INFO, os.getpid(), logline.format_line(event, pairs).rstrip(b"\n")))
-        syslog.close()
+        syslog.send(datagram)
     except OSError:
         pass
+    finally:
+        syslog.close()

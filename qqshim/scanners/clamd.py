@@ -19,6 +19,8 @@ _LIMITS = b"Heuristics.Limits.Exceeded"
 
 
 class Clamd:
+    """Looks for viruses."""
+
     name = "clamd"
 
     def __init__(self, settings: "Settings") -> None:

@@ -16,6 +16,8 @@ ANSWER_MAX = 65536
 
 
 class Spamd:
+    """Gives a score."""
+
     name = "spamd"
 
     def __init__(self, settings: "Settings") -> None:

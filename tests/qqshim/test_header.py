@@ -1,6 +1,7 @@
 """Header bytes: our fields go, everything else stays byte for byte, however the message comes in pieces."""
 
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -38,14 +39,15 @@ def filtered_plainly(message: bytes) -> bytes:
 
 MESSAGES = st.lists(st.sampled_from([
     b"Subject: x", b"X-Frontline-Verdict: pass", b"x-FRONTLINE-verdict", b"X-Frontline", b"X-Frontline-", b" folded", b"\t",
-    b"\n", b"\n", b"\n", b"\r\n", b"\r", b" ", b"a", b"X", b"-", b":", b"\0", b"\xff", b"From x", b"x" * 70]), max_size=40).map(b"".join)
+    b"\n", b"\n", b"\n", b"\r\n", b"\r", b" ", b"a", b"X", b"-", b":", b"\0", b"\xff", b"From x", b"x" * 70]), max_size=40,
+).map(b"".join)
 
 
 @given(MESSAGES, st.lists(st.integers(0, 400), max_size=8))
 def test_any_message_in_any_pieces(message: bytes, cuts: list[int]) -> None:
     """A80, A32."""
     places = [0, *sorted(cuts), len(message)]
-    pieces = [message[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [message[start:end] for start, end in pairwise(places)]
 
     assert filtered(*pieces) == filtered_plainly(message)
     assert filtered(*[message[i:i + 1] for i in range(len(message))]) == filtered_plainly(message)
@@ -76,8 +78,9 @@ def test_ours_from_outside_is_removed(field: bytes) -> None:
 
 
 @pytest.mark.parametrize("message", [
-    b"", b"\n", b"body only", b"\nX-Frontline-Verdict: in the body\n", b"Subject: x\r\n\r\nX-Frontline-Verdict: in the body\r\n",
-    b"Subject: X-Frontline-Verdict: x\n\n", b"Subject: x\n X-Frontline-Verdict: folded\n\n", b"X-Frontlines: not ours\n\n",
+    b"", b"\n", b"body only", b"\nX-Frontline-Verdict: in the body\n",
+    b"Subject: x\r\n\r\nX-Frontline-Verdict: in the body\r\n", b"Subject: X-Frontline-Verdict: x\n\n",
+    b"Subject: x\n X-Frontline-Verdict: folded\n\n", b"X-Frontlines: not ours\n\n",
     b"X-Spam-Flag: NO\nX-Virus-Scanned: by another\n\nForeign claims stay, and nobody trusts them.\n"])
 def test_everything_else_stays(message: bytes) -> None:
     assert filtered(message) == message
@@ -104,7 +107,8 @@ def test_huge_headers_are_streamed(unit: bytes) -> None:
 
 
 @pytest.mark.parametrize(("header", "value"), [
-    (b"Message-ID: <1@x>\n\n", b"<1@x>"), (b"message-id:<1@x>\n\n", b"<1@x>"), (b"Message-Id :\n <1@x>\n\t(y)\n\n", b"<1@x> (y)"),
+    (b"Message-ID: <1@x>\n\n", b"<1@x>"), (b"message-id:<1@x>\n\n", b"<1@x>"),
+    (b"Message-Id :\n <1@x>\n\t(y)\n\n", b"<1@x> (y)"),
     (b"A: b\nMESSAGE-ID: <1@x>\nMessage-ID: <2@x>\n\n", b"<1@x>"), (b"Message-ID: <1@x>", b"<1@x>"), (b"Message-ID:\n\n", b""),
     (b"Message-ID-2: <1@x>\n\n", None), (b"Message-ID\n\n", None), (b"A: b\n\nMessage-ID: <1@x>\n", None), (b"", None)])
 def test_find(header: bytes, value: bytes | None) -> None:

@@ -58,7 +58,8 @@ def test_what_the_log_needs() -> None:
     assert verdict.why == b"clamd: connect: Connection refused"
 
 
-FAILURES = st.builds(failed, st.sampled_from(["clamd", "spamd"]), defer=st.booleans(), kind=st.sampled_from(["failed", "toolarge"]))
+FAILURES = st.builds(
+    failed, st.sampled_from(["clamd", "spamd"]), defer=st.booleans(), kind=st.sampled_from(["failed", "toolarge"]))
 
 
 @given(st.lists(FAILURES, max_size=4), st.none() | st.floats(-100, 100))

@@ -44,7 +44,8 @@ def test_score(text: bytes, value: float) -> None:
 
 
 @pytest.mark.parametrize("text", [
-    b"", b"-", b".", b"5.", b".5", b"+5", b" 5", b"5 ", b"1_0", b"10000", b"1e3", b"nan", b"inf", b"0x10", b"5,0", b"--5", b"\xd9\xa3"])
+    b"", b"-", b".", b"5.", b".5", b"+5", b" 5", b"5 ", b"1_0", b"10000", b"1e3", b"nan", b"inf", b"0x10", b"5,0", b"--5",
+    b"\xd9\xa3"])
 def test_no_score(text: bytes) -> None:
     """A59, A87."""
     with pytest.raises(ValueError, match="no score"):
@@ -54,9 +55,11 @@ def test_no_score(text: bytes) -> None:
 @given(st.binary(max_size=12))
 def test_any_score_is_finite(text: bytes) -> None:
     try:
-        assert math.isfinite(score(text))
-    except ValueError as error:
-        assert str(error) == "no score"
+        value = score(text)
+    except ValueError:
+        return
+
+    assert math.isfinite(value)
 
 
 def test_failure() -> None:

@@ -44,8 +44,9 @@ def test_answers() -> None:
     b"", b"\0", b"stream: OK", b"stream: OK\n", b"stream: OK\0\0", b"stream: OK\0stream: X FOUND\0", b" stream: OK\0",
     b"STREAM: OK\0", b"stream: ok\0", b"stream:OK\0", b"stream: \0", b"stream:  FOUND\0", b"stream: FOUND\0", b"FOUND\0",
     b"stream: a FOUND.exe: OK\0", b"/tmp/Eicar FOUND: OK\0", b"stream: two words FOUND\0", b"stream: X\r\n FOUND\0",
-    b"stream: \xff\xfe FOUND\0", b"stream: " + b"X" * 300 + b" FOUND\0", b"UNKNOWN COMMAND\0", b"stream: Can't open file ERROR\0",
-    b"stream: X FOUND", b"stream: X FOU", b"stream: X FOUND ERROR\0", b"\x15\x03\x01\0\x02\x02\x50"])
+    b"stream: \xff\xfe FOUND\0", b"stream: " + b"X" * 300 + b" FOUND\0", b"UNKNOWN COMMAND\0",
+    b"stream: Can't open file ERROR\0", b"stream: X FOUND", b"stream: X FOU", b"stream: X FOUND ERROR\0",
+    b"\x15\x03\x01\0\x02\x02\x50"])
 def test_anything_else_is_a_failure(answer: bytes) -> None:
     """A87: half an answer, FOUND in a name, another protocol."""
     with pytest.raises(ScannerError) as caught:
@@ -54,7 +55,8 @@ def test_anything_else_is_a_failure(answer: bytes) -> None:
     assert caught.value.kind == "failed"
 
 
-@pytest.mark.parametrize("answer", [b"INSTREAM size limit exceeded. ERROR\0", b"stream: Heuristics.Limits.Exceeded.MaxScanSize FOUND\0"])
+@pytest.mark.parametrize("answer", [
+    b"INSTREAM size limit exceeded. ERROR\0", b"stream: Heuristics.Limits.Exceeded.MaxScanSize FOUND\0"])
 def test_limits_are_not_viruses(answer: bytes) -> None:
     """A84: what clamd could not look through has its own tag."""
     with pytest.raises(ScannerError) as caught:
@@ -70,7 +72,7 @@ def test_an_answer_before_the_end_is_none(answer: bytes) -> None:
 
 
 @given(st.binary() | st.binary().map(lambda part: b"stream: " + part + b" FOUND\0"), st.booleans())
-def test_nothing_else_is_raised(answer: bytes, whole: bool) -> None:  # noqa: FBT001
+def test_nothing_else_is_raised(answer: bytes, whole: bool) -> None:
     try:
         name = parse(answer, whole=whole)
     except ScannerError:

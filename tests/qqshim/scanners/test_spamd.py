@@ -45,7 +45,7 @@ def spooled(message: bytes) -> Spool:
     (HEAD + b"Spam: True ; 1000.0 / 15\r\nContent-length: 0\r\nX-More: y\r\n\r\n", True, 1000.0, None),
     (b"SPAMD/1.5 0 EX_OK\r\nContent-length: 2\r\nSpam: False ; 4.99 / 15.00\r\n\r\nAB", False, 4.99, b"AB"),
 ])
-def test_answers(answer: bytes, spam: bool, score: float, symbols: bytes | None) -> None:  # noqa: FBT001
+def test_answers(answer: bytes, spam: bool, score: float, symbols: bytes | None) -> None:
     finding = parse(answer)
 
     assert (finding.spam, finding.score, finding.symbols, finding.failed) == (spam, score, symbols, None)
