@@ -75,7 +75,7 @@ class ScriptedWire:
     async def sleep(self, seconds: float) -> None:
         self.slept += seconds
 
-    async def close(self, data: bytes) -> None:
+    async def close(self, data: bytes, linger: bool) -> None:
         self.answer += data
 
 

@@ -54,7 +54,7 @@ class Conversation:
             self._fault(error)
             self._end("fault", replies.INTERNAL)
         await self._queue.abort()
-        await self._wire.close(self._session.data_to_send())
+        await self._wire.close(self._session.data_to_send(), linger=self._session.closed_by == "refused")
         self._log_session()
         return self._verdict == "quit"
 
@@ -189,8 +189,11 @@ if TYPE_CHECKING:
         async def sleep(self, seconds: float) -> None:
             """Hold the client up."""
 
-        async def close(self, data: bytes) -> None:
-            """Send the last words and end the connection such that the client can read them; raises nothing."""
+        async def close(self, data: bytes, linger: bool) -> None:
+            """Send the last words; raises nothing.
+
+            linger  the client may still be sending, and must be able to read them all the same
+            """
 
     class Queue(Protocol):
         """One queue program at a time."""

@@ -57,12 +57,12 @@ class DescriptorWire:
         left = self._end - time.monotonic()
         time.sleep(max(0.0, min(seconds, left)))
 
-    async def close(self, data: bytes) -> None:
+    async def close(self, data: bytes, linger: bool) -> None:
         """See Wire."""
         try:
             if data:
                 self._write(data, time.monotonic() + LINGER)
-            if self._shut_down():
+            if linger and self._shut_down():
                 self._drain()
         except (OSError, TimeoutError):
             pass
