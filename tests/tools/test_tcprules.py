@@ -148,9 +148,16 @@ VARIABLES = st.lists(st.tuples(NAME, QUOTE, VALUE), max_size=3).map(
 VERB = st.sampled_from([b":allow", b":allow", b":deny", b":Allow", b":"])
 END = st.sampled_from([b"", b"", b" ", b"x"])
 INFO = st.sampled_from([None, b"joe", b"a-b", b"x@y"])
-LINE = st.one_of(
+PRINTABLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters="|"), max_size=8).map(str.encode)
+RULE = st.tuples(
+    st.one_of(IP, NETWORK, HOSTS.map(b"=".__add__), st.sampled_from([b"", b"0-3.", b"1.0-2.", b"0.1.2.1-3", b"1.2-250.0.3"])),
+    st.sampled_from([b":allow", b":deny"]),
+    st.lists(st.tuples(st.sampled_from([b"A", b"RELAYCLIENT", b"B_1"]), PRINTABLE), max_size=2, unique_by=lambda row: row[0]).map(
+        lambda rows: b"".join(b",%b=|%b|" % row for row in rows))).map(b"".join)
+WILD = st.one_of(
     st.tuples(ADDRESS, VERB, VARIABLES, END).map(b"".join),
     st.binary(max_size=12).map(lambda line: line.translate(None, b"\n")))
+LINE = st.one_of(RULE, RULE, WILD)
 
 
 @settings(max_examples=150, deadline=None)

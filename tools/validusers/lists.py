@@ -64,6 +64,8 @@ class List:
         return True
 
     def _tell(self) -> None:
+        if not self.domains:
+            self._report.warn(f"{self.path}: there is no address in it that could be accepted")
         domains = Sample()
         for domain in self._shut_out:
             domains.add(domain)

@@ -27,7 +27,7 @@ EXAMPLES = """\
 examples:
   validusers                            build the cdb from what qmail would deliver
   validusers -n                         show what would change, write nothing
-  validusers --list staff --list lists  the same, and the addresses of two files
+  validusers --list staff --list clubs  the same, and the addresses of two files
   validusers --no-qmail --list staff    the addresses of a file alone
   validusers --print | grep '^joe'      which of joe's addresses are valid?
 
@@ -68,7 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
         code = _said(TROUBLE, f"{os.fsdecode(error.filename or 'I/O')}: {error.strerror}")
     except KeyboardInterrupt:
         code = _said(TROUBLE, "interrupted, nothing is written")
-    return report.finish() or code
+    incomplete = report.finish()
+    return code or incomplete
 
 
 def _said(code: int, text: str) -> int:
@@ -89,7 +90,7 @@ def _run(options: argparse.Namespace, report: Report) -> int:
         lists = [List(name, rcpthosts, report) for name in options.list]
         for source in _sources(qmail, lists):
             count = sorter.add(counted(source.keys, source.name))
-            if not options.print:
+            if count and not options.print:
                 print(f"{count:>12,}  {source.name}")
         if options.print:
             sys.stdout.buffer.writelines(key + b"\n" for key in sorter)

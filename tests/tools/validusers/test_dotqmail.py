@@ -32,6 +32,7 @@ def names(*files: str) -> Home:
     ([""], "foo", None),
 ])
 def test_which_file(files: list[str], ext: str, found: str | None) -> None:
+    """A57: an address is read here as qmail-local reads it."""
     assert names(*files).find(b"-", ext.encode()) == (found.encode() if found else None)
 
 

@@ -51,7 +51,7 @@ def test_what_is_no_address_is_left_out_and_said(tmp_path: Path, capsys: pytest.
 
 def test_many_mistakes_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = Report()
-    keys(tmp_path / "list", b"wrong\n" * 1000, report)
+    keys(tmp_path / "list", b"wrong\n" * 1000 + b"good@b.test\n", report)
     report.finish()
 
     err = capsys.readouterr().err
@@ -66,6 +66,12 @@ def test_domains_that_are_not_ours(tmp_path: Path, capsys: pytest.CaptureFixture
     assert report.finish() == 0
     assert "3 addresses were left out, their mail is refused anyway: control/rcpthosts does not have c.test, wild.test" in (
         capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("text", [b"", b"# joe@b.test\n", b"joe@other.test\n"])
+def test_a_list_without_an_address_is_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: bytes) -> None:
+    assert keys(tmp_path / "list", text) == []
+    assert f"{tmp_path}/list: there is no address in it that could be accepted" in capsys.readouterr().err
 
 
 def test_the_domains_of_a_list_are_known_afterwards(tmp_path: Path) -> None:
