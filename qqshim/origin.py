@@ -1,11 +1,13 @@
 """Who calls us: the server program, whose environment tells the truth about the client, or somebody who may set it as he likes.
 
-The environment is believed when our uid is that of the account qmaild, which tcpserver runs qmail-smtpd under, or that of the
-owner of the control directory (a site where everything runs under one account).  Under any other uid a person or a program of
-this machine sends; it could name any client, and its stderr is no log but a terminal, or a delivery report of qmail-local.
+The environment is believed when our uid is that of the account qmaild, which tcpserver runs qmail-smtpd under.  Where all runs
+under one account, that is the owner of the control directory, and PROTO tells a server program from the owner by hand.
+Anybody else is a person or a program of this machine; it could name any client, and its stderr is no log but a terminal, or a
+delivery report of qmail-local.
 """
 
 import os
+import pwd
 
 from qsmtpd.qmail import env
 
@@ -40,14 +42,16 @@ def origin(control_directory: str) -> Origin:
 
 def _believed(control_directory: str) -> bool:
     uid = os.getuid()
-    try:
-        if os.stat(control_directory).st_uid == uid:
-            return True
-    except OSError:
-        pass
-    import pwd  # noqa: PLC0415  a one-account site does not need it
-
+    if _owner(control_directory) == uid:
+        return env.get("PROTO") is not None
     try:
         return pwd.getpwnam(SERVER_ACCOUNT).pw_uid == uid
     except KeyError:
         return False
+
+
+def _owner(directory: str) -> int | None:
+    try:
+        return os.stat(directory).st_uid
+    except OSError:
+        return None

@@ -82,7 +82,7 @@ class Shim:
 
     def __init__(self, program: Path, home: Path) -> None:
         self.argv = [str(program)]
-        self.environment = {"QMAILHOME": str(home), "PATH": "/usr/bin:/bin", "QMAILQUEUE": str(program)}
+        self.environment = {"QMAILHOME": str(home), "PATH": "/usr/bin:/bin", "QMAILQUEUE": str(program), "PROTO": "TCP"}
 
     def __call__(self, message: bytes = MESSAGE, envelope: bytes = ENVELOPE, family: Family = PLAIN, *,
                  during: Callable[[int], None] | None = None, extra: dict[int, int] | None = None,

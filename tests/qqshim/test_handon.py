@@ -42,6 +42,16 @@ def test_what_the_next_program_finds(
     assert (qmail_home.queued / str(pids[1]) / "fds").read_text() == fds, "the same as when the caller starts it itself"
 
 
+def test_no_process_is_started(shim: Shim, tmp_path: Path) -> None:
+    """A143: nobody is left behind who could keep the caller's channel open."""
+    trace = "trace=fork,vfork,clone,clone3,execve"
+    shim.argv = ["/usr/bin/strace", "-f", "-o", str(tmp_path / "calls"), "-e", trace, *shim.argv]
+    assert shim(LARGE, family=NOTQMAIL, qqnext="/bin/true").reply == (250, "ok")
+    calls = [line.split()[1].partition("(")[0] for line in (tmp_path / "calls").read_text().split("\n") if "(" in line]
+
+    assert set(calls) == {"execve"}
+
+
 def test_what_it_may_not_do(shim: Shim, qmail_home: QmailHome) -> None:
     """Print into the envelope: descriptor 1 is for reading, as a pipe from the caller would be."""
     qmail_home.queue_program(f"echo oops >&1 2>/dev/null; {RECORD}; {DONE}")

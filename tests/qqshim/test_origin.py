@@ -16,6 +16,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> None:
     """An environment that names a relay client."""
     monkeypatch.setenv("TCPREMOTEIP", "::ffff:192.0.2.7")
     monkeypatch.setenv("RELAYCLIENT", "")
+    monkeypatch.delenv("PROTO", raising=False)
 
 
 @pytest.fixture
@@ -32,9 +33,9 @@ def accounts(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
 def test_the_server_account_is_believed(accounts: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: accounts["qmaild"])
-    found = origin(str(tmp_path))
-
-    assert (found.server, found.client, found.relay) == (True, b"192.0.2.7", True)
+    for directory in (tmp_path, tmp_path / "none"):
+        found = origin(str(directory))
+        assert (found.server, found.client, found.relay) == (True, b"192.0.2.7", True)
     monkeypatch.delenv("RELAYCLIENT")
     assert origin(str(tmp_path)).relay is False
     monkeypatch.delenv("TCPREMOTEIP")
@@ -43,8 +44,10 @@ def test_the_server_account_is_believed(accounts: dict[str, int], tmp_path: Path
 
 
 @pytest.mark.usefixtures("accounts")
-def test_one_account_for_all_is_believed(tmp_path: Path) -> None:
-    """The owner of the control directory."""
+def test_one_account_for_all_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The owner of the control directory, under a server program; by hand he is a person like others."""
+    assert not origin(str(tmp_path)).server
+    monkeypatch.setenv("PROTO", "TCP")
     assert origin(str(tmp_path)).client == b"192.0.2.7"
 
 
