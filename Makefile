@@ -21,7 +21,7 @@ soak: packages $(VENV)/installed
 	$(BIN)/python -m pytest -m soak --timeout 3600
 
 bench: packages $(VENV)/installed
-	$(BIN)/python tests/bench/run.py
+	$(BIN)/python tests/bench/run.py --write
 
 packages:
 	@tests/packages.sh
