@@ -11,11 +11,12 @@ from .scanners.base import score
 FAIL = (b"pass", b"defer")
 KEY_FILE = "verdictkey"
 KEY_LEAST = 16
+SPOOL_DIRECTORY = b"/var/tmp"
 
 SETTINGS = (
     Setting("qqnext", None,
             "The queue program that gets the message when it is not refused; default $QMAILHOME/bin/qmail-queue."),
-    Setting("qqtmp", b"/var/tmp",
+    Setting("qqtmp", SPOOL_DIRECTORY,
             "Directory for messages larger than 256 KiB, as files without a name."),
     Setting("clamd", None,
             "Where clamd listens: the path of its socket, or ADDRESS:PORT; absent or empty: it is not asked."),
@@ -54,6 +55,11 @@ def next_program(values: Settings) -> str:
     """The path of the queue program that comes next."""
     named = values.text("qqnext")
     return os.fsdecode(named) if named else f"{env.qmail_home()}/bin/qmail-queue"
+
+
+def spool_directory(values: Settings) -> bytes:
+    """Where messages too large for memory are while they are scanned."""
+    return values.text("qqtmp") or SPOOL_DIRECTORY
 
 
 def reject_score(values: Settings) -> float | None:

@@ -70,7 +70,7 @@ def _run(call: Call) -> int:
     asked = scanners.configured(settings)
     reject = config.reject_score(settings)
     key, complaint = config.verdict_key(call.control)
-    directory = settings.text("qqtmp") or b"/var/tmp"
+    directory = config.spool_directory(settings)
 
     mail = receive(0, 1, directory)
     verdict = decide(scanners.scan(mail.message, asked), reject)

@@ -28,6 +28,7 @@ def test_defaults(control: Control) -> None:
     assert config.next_program(values) == "/var/qmail/bin/qmail-queue"
     assert (values.text("clamdfail"), values.text("spamdfail")) == (b"defer", b"pass")
     assert config.reject_score(values) is None
+    assert config.spool_directory(values) == b"/var/tmp"
 
 
 def test_the_next_program(control: Control, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,10 +76,10 @@ def drip(peer: socket) -> None:
 
 def read_little(peer: socket) -> None:
     peer.recv(100)
-    time.sleep(SOON + 1)
+    time.sleep(SOON + 4)
 
 
-@pytest.mark.parametrize("behave", [lambda _peer: time.sleep(SOON + 1), read_little, drip])
+@pytest.mark.parametrize("behave", [lambda _peer: time.sleep(SOON + 4), read_little, drip])
 def test_a_slow_one_has_until_the_deadline(tmp_path: Path, behave: Callable[[socket], None]) -> None:
     """A87: connect, write and read share one deadline; what trickles does not renew it."""
     start = time.monotonic()
@@ -87,16 +87,16 @@ def test_a_slow_one_has_until_the_deadline(tmp_path: Path, behave: Callable[[soc
         talk(address("x", server.tcp.encode()), data=b"x" * (8 << 20), limit=10**9)
 
     assert caught.value.why
-    assert time.monotonic() - start < SOON + 0.7
+    assert time.monotonic() - start < SOON + 3
 
 
 def test_one_that_does_not_read_has_until_the_deadline(tmp_path: Path) -> None:
     start = time.monotonic()
-    with lying(tmp_path / "s", lambda _peer: time.sleep(SOON + 1)) as server, pytest.raises(ScannerError) as caught:
+    with lying(tmp_path / "s", lambda _peer: time.sleep(SOON + 4)) as server, pytest.raises(ScannerError) as caught:
         talk(address("x", server.unix.encode()), data=b"x" * (8 << 20))
 
     assert caught.value.why == b"no answer in time"
-    assert time.monotonic() - start < SOON + 0.7
+    assert time.monotonic() - start < SOON + 3
 
 
 def test_a_full_backlog_has_until_the_deadline(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from qqshim import certificate, digest, header
 from qsmtpd.qmail.queue import QueueRun
+from tests import scanners
 from tests.conftest import QmailHome
 from tests.qqshim.callers import ENVELOPE, INDIMAIL, MESSAGE, NOTQMAIL, PLAIN, SAGREDO, SIMSCAN, Family, Shim
 from tests.scanners import EICAR, GTUBE, OFFER, Scanner, lying, read_instream, read_spamc
@@ -159,8 +160,22 @@ def test_too_large_for_the_scanners(shim: Shim, clamd: Scanner, spamd: Scanner, 
     assert sorted(tags) == [("clamd-toolarge", "spamd-toolarge"), ("spamd-toolarge",)]
 
 
-def test_a_scanner_that_stops_and_dies(shim: Shim, qmail_home: QmailHome, tmp_path: Path) -> None:
-    """A139: while it has the message; the message waits with its sender, or goes on with a tag."""
+def test_a_real_scanner_that_stands_still_and_is_killed(shim: Shim, qmail_home: QmailHome) -> None:
+    """A139: while it has the message, and when it is gone."""
+    with scanners.clamd() as own:
+        def kill(_pid: int) -> None:
+            time.sleep(0.3)
+            os.kill(own.service.pid, signal.SIGKILL)
+
+        os.kill(own.service.pid, signal.SIGSTOP)
+        assert shim(clamd=own.tcp, during=kill).reply[0] == 451
+        assert shim(clamd=own.tcp).reply[0] == 451
+        assert shim(clamd=own.tcp, clamdfail="pass").reply[0] == 250
+    assert len(qmail_home.messages()) == 1
+
+
+def test_a_scanner_that_goes_away_in_the_middle(shim: Shim, qmail_home: QmailHome, tmp_path: Path) -> None:
+    """A139: the message waits with its sender, or goes on with a tag."""
     def die(peer: socket) -> None:
         peer.recv(1000)
         peer.close()
