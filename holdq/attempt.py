@@ -47,7 +47,7 @@ class Attempt(NamedTuple):
                 self._deliver(held, file, why, tally)
                 return self._settle(held, file, tally, now)
             except OSError as error:  # the disk's fault, not the message's: it must not look like one that kills us
-                self.log("trouble", (("id", held.identity.encode()), ("why", str(error).encode("ascii", "backslashreplace"))))
+                self.log("fault", (("id", held.identity.encode()), ("why", str(error).encode("ascii", "backslashreplace"))))
                 return self.store.postpone(held, int(now) + schedule.delay(held.attempts))
 
     def _deliver(self, held: Held, file: HeldFile, why: str, tally: "_Tally") -> None:

@@ -80,7 +80,7 @@ class Door:
             except (OSError, RuntimeError) as error:  # RuntimeError: no room for a thread
                 self._slots.release()
                 if not self._closing:
-                    self._log("trouble", (("why", f"door: {error}".encode()),))
+                    self._log("fault", (("why", f"door: {error}".encode()),))
                     time.sleep(ACCEPT_PAUSE)
 
     def _serve(self, connection: socket.socket) -> None:
@@ -105,7 +105,7 @@ class Door:
         except MemoryError:
             return OUT_OF_MEMORY
         except Exception as error:
-            self._log("trouble", (("why", f"door: {error!r}".encode("ascii", "backslashreplace")), ("uid", uid)))
+            self._log("fault", (("why", f"door: {error!r}".encode("ascii", "backslashreplace")), ("uid", uid)))
             return INTERNAL_BUG
         finally:
             with self._guard:
@@ -160,7 +160,7 @@ class Door:
                 return
 
     def _not_stored(self, error: OSError, uid: int, pid: int) -> int:
-        self._log("trouble", (("hold", pid), ("uid", uid), ("code", WRITE_ERROR), ("why", str(error.strerror).encode())))
+        self._log("fault", (("hold", pid), ("uid", uid), ("code", WRITE_ERROR), ("why", str(error.strerror).encode())))
         return WRITE_ERROR
 
 

@@ -41,11 +41,11 @@ def main() -> None:
         code = hold(os.getuid(), os.getpid(), time.time())
     except NotHeldError as failure:
         code = failure.exit_code
-        log("trouble", (("hold", os.getpid()), ("code", code), ("why", str(failure).encode("utf-8", "replace"))))
+        log("fault", (("hold", os.getpid()), ("code", code), ("why", str(failure).encode("utf-8", "replace"))))
     except MemoryError:
         code = OUT_OF_MEMORY
     except Exception as error:
-        log("trouble", (("hold", os.getpid()), ("code", code), ("why", repr(error).encode("utf-8", "replace"))))
+        log("fault", (("hold", os.getpid()), ("code", code), ("why", repr(error).encode("utf-8", "replace"))))
     finally:
         os._exit(code)
 

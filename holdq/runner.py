@@ -256,7 +256,7 @@ class Runner:
         self._say(path, "odd", (("file", os.fsencode(path)), ("why", why.encode("ascii", "backslashreplace"))))
 
     def _trouble(self, why: str) -> None:
-        self._say(why, "trouble", (("why", why.encode("ascii", "backslashreplace")),))
+        self._say(why, "fault", (("why", why.encode("ascii", "backslashreplace")),))
 
     def _say(self, key: str, event: str, pairs: Iterable[tuple[str, bytes | int | None]]) -> None:
         """Log it, but not the same thing again and again."""

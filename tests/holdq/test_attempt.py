@@ -137,7 +137,7 @@ def test_a_full_disk_is_not_the_messages_fault(site: Site, target: Scripted, mon
         assert waiting
         assert (waiting.attempts, waiting.crashes) == (count, 0)
         assert site.left() == [f"hold/{waiting.name}"]
-    assert site.lines[-1][0] == "trouble"
+    assert site.lines[-1][0] == "fault"
 
     target.says.clear()
     assert waiting

@@ -47,7 +47,11 @@ def test_the_network_uid_is_a_name_or_a_number(site: Site) -> None:
 @pytest.mark.parametrize(("page", "table"), [("holdq-queue.8", config.QUEUE_SETTINGS), ("holdq.8", config.RUN_SETTINGS)])
 def test_the_manual_lists_every_setting(page: str, table: tuple[config.Setting, ...]) -> None:
     text = (ROOT / "man" / page).read_text()
-    rows = [line.removeprefix(".It Pa control/") for line in text.split("\n") if line.startswith(".It Pa control/")]
+    section = text.partition(".Sh SETTINGS\n")[2].partition(".Sh ")[0]
+    items = [line for line in section.split("\n") if line.startswith(".It ")]
 
-    assert [row.split()[0] for row in rows if row.split()[0] != config.USERS] == [setting.name for setting in table]
-    assert all(f".Ev {setting.name.upper()}" in text for setting in table)
+    assert items == [f".It Pa {setting.name} , Ev {setting.name.upper()}" for setting in table]
+    for setting in table:
+        described = section.partition(f".It Pa {setting.name} ,")[2].partition(".It ")[0]
+        default = setting.default.decode() if isinstance(setting.default, bytes) else setting.default
+        assert f"\nDefault: {'$QMAILHOME/' if default is None else default}" in described

@@ -140,7 +140,7 @@ def test_a_full_disk_is_53(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.undo()
         assert tell(site, *WHOLE) == 0
 
-    assert [event for event, _ in site.lines] == ["trouble", "hold"]
+    assert [event for event, _ in site.lines] == ["fault", "hold"]
     assert len(site.left()) == 1
 
 

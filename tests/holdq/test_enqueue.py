@@ -89,7 +89,7 @@ def test_no_spool_and_no_runner_is_74(site: Site, where: str) -> None:
 
     assert done.returncode == 74
     event, pairs = logline.parse(done.stderr)
-    assert (event, pairs["code"]) == ("trouble", b"74")
+    assert (event, pairs["code"]) == ("fault", b"74")
 
 
 @pytest.mark.parametrize(("error_fd", "lines"), [("2", 0), ("6", 1)])

@@ -167,7 +167,7 @@ def test_a_spool_that_cannot_be_read_is_logged_once_and_waited_for(site: Site) -
             os.write(fd, b"n")
             os.close(fd)
             time.sleep(0.1)
-        assert len(lines(service, "trouble")) == 1
+        assert len(lines(service, "fault")) == 1
         os.rename(f"{site.spool.directory}/away", site.spool.incoming)
         site.queue()
         wait_until(lambda: len(site.mail()) == 1)
@@ -290,7 +290,7 @@ def test_a_full_disk(tiny: Site) -> None:
     tiny.write("holdqusers", "* /nonexistent")
     with tiny.runner() as service:
         wait_until(lambda: len(tiny.store.held()[0]) == stored and all(held.attempts for held in tiny.store.held()[0]))
-        assert lines(service, "trouble") != []
+        assert lines(service, "fault") != []
         assert tiny.store.buried()[0] == []
         filler.unlink()
         tiny.write_users()
