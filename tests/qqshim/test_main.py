@@ -328,7 +328,7 @@ def test_thirty_megabytes_under_softlimit(shim: Shim, qmail_home: QmailHome, tmp
 
 
 def test_a_small_message_in_little_memory(shim: Shim) -> None:
-    """DESIGN's budget: at most 14 MiB without scanners, here when all is read but the end of the envelope."""
+    """The budget is 14 MiB without scanners, here when all is read but the end of the envelope."""
     sizes: list[int] = []
 
     def look(pid: int) -> None:
