@@ -1,4 +1,4 @@
-"""What the programs for people do alike: the exit codes of the qmail world, and one line for a wrong use."""
+"""What the programs for people do alike: exit codes, one line for a wrong use, names and addresses on a terminal."""
 
 import argparse
 from typing import NoReturn
@@ -19,3 +19,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(YOUR_MISTAKE, f"{self.prog}: {message}; {self.prog} --help shows the use\n")
+
+
+def shown(text: bytes) -> str:
+    """Bytes that somebody else chose, as a terminal may see them: all but printable ASCII as \\\\xNN."""
+    return "".join(chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in text)

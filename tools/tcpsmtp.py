@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from qsmtpd.qmail import durable
 
-from .command import SUCCESS, TROUBLE, YOUR_MISTAKE, Parser
+from .command import SUCCESS, TROUBLE, YOUR_MISTAKE, Parser, shown
 from .tcprules import Rule, RuleError, parse, wider
 
 SHOWN = 20
@@ -33,7 +33,7 @@ class PartError(Exception):
 
 
 class Part(NamedTuple):
-    """A file's rules with their line numbers."""
+    """A file's name, as it may be shown, and its rules with their line numbers."""
 
     name: str
     rules: list[tuple[int, Rule]]
@@ -77,11 +77,13 @@ def read_directory(directory: str) -> Iterator[Part]:
     for name in sorted(os.listdir(directory)):
         if name.startswith(".") or name.endswith(NOT_RULES):
             continue
+        path = f"{directory}/{name}"
         try:
-            yield read_part(f"{directory}/{name}")
+            yield read_part(path)
         except (PartError, OSError) as error:
-            why = f"{directory}/{name}: {error.strerror}" if isinstance(error, OSError) else error
-            _say(f"{why}\ntcpsmtp: {directory}/{name} is left out")
+            printable = shown(os.fsencode(path))
+            why = f"{printable}: {error.strerror}" if isinstance(error, OSError) else error
+            _say(f"{why}\ntcpsmtp: {printable} is left out")
 
 
 def read_part(path: str) -> Part:
@@ -91,34 +93,35 @@ def read_part(path: str) -> Part:
         PartError: what is wrong with it; every mistake, or the first SHOWN of them.
         OSError: it cannot be read.
     """
+    name = shown(os.fsencode(path))
     with open(path, "rb", opener=_without_waiting) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise PartError(f"{path}: expected a file")
+            raise PartError(f"{name}: expected a file")
         if status.st_mode & stat.S_IWOTH:
-            raise PartError(f"{path}: everybody may write to it: chmod o-w")
+            raise PartError(f"{name}: everybody may write to it: chmod o-w")
         *lines, tail = file.read().split(b"\n")
     rules, mistakes = [], []
     for number, line in enumerate(lines, 1):
         try:
             rule = parse(line)
         except RuleError as error:
-            mistakes.append(f"{path}:{number}: {error}")
+            mistakes.append(f"{name}:{number}: {error}")
         else:
             rules += [(number, rule)] if rule else []
     if tail:
-        mistakes.append(f"{path}:{len(lines) + 1}: expected a newline at the end of the last line: was the file cut off?")
+        mistakes.append(f"{name}:{len(lines) + 1}: expected a newline at the end of the last line: was the file cut off?")
     if mistakes:
-        more = [f"{path}: and {len(mistakes) - SHOWN} more"] if len(mistakes) > SHOWN else []
+        more = [f"{name}: and {len(mistakes) - SHOWN} more"] if len(mistakes) > SHOWN else []
         raise PartError("\ntcpsmtp: ".join(mistakes[:SHOWN] + more))
-    return Part(path, rules)
+    return Part(name, rules)
 
 
 def join(parts: list[Part]) -> bytes:
     """One text for tcprules: the rules in their order, each file's under its name."""
     lines = [b"# Made by tcpsmtp: a change here is lost with the next one of the files below."]
     for part in parts:
-        lines.append(b"# " + part.name.encode("ascii", "backslashreplace").replace(b"\n", b"\\n"))
+        lines.append(b"# " + part.name.encode())
         lines += [rule.text for _, rule in part.rules]
     return b"\n".join(lines) + b"\n"
 
@@ -131,7 +134,7 @@ def _warnings(parts: list[Part]) -> Iterator[str]:
             for address in rule.addresses:
                 winner = first.setdefault(address, (part, number, rule))
                 if winner[2] is not rule:
-                    yield (f'{part.name}:{number}: the rule for "{_shown(address)}" has no effect: '
+                    yield (f'{part.name}:{number}: the rule for "{shown(address)}" has no effect: '
                            f"{winner[0].name}:{winner[1]} is the first for it, and wins")
     for address, (part, number, rule) in first.items():
         hidden = next((first[each] for each in wider(address) if each in first), None)
@@ -139,12 +142,8 @@ def _warnings(parts: list[Part]) -> Iterator[str]:
             lost = {name for name, _ in hidden[2].variables} - {name for name, _ in rule.variables}
             if lost:
                 names = ", ".join(sorted(name.decode() for name in lost))
-                yield (f'{part.name}:{number}: "{_shown(address)}" goes without {names}, which '
+                yield (f'{part.name}:{number}: "{shown(address)}" goes without {names}, which '
                        f"{hidden[0].name}:{hidden[1]} sets: a narrower rule replaces the wider one, it does not add to it")
-
-
-def _shown(address: bytes) -> str:
-    return address.decode("ascii", "backslashreplace")
 
 
 def _say_some(warnings: Iterator[str]) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.command import SUCCESS, TROUBLE, YOUR_MISTAKE, Parser
+from tools.command import SUCCESS, TROUBLE, YOUR_MISTAKE, Parser, shown
 
 
 def test_exit_codes_are_those_of_the_qmail_world() -> None:
@@ -30,3 +30,7 @@ def test_options_are_not_abbreviated() -> None:
 
     with pytest.raises(SystemExit):
         parser.parse_args(["--for"])
+
+
+def test_a_terminal_is_not_moved_by_what_is_shown() -> None:
+    assert shown(b"a\x1b[2J\n\xffz") == "a\\x1b[2J\\x0a\\xffz"

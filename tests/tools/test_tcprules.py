@@ -152,8 +152,8 @@ PRINTABLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclud
 RULE = st.tuples(
     st.one_of(IP, NETWORK, HOSTS.map(b"=".__add__), st.sampled_from([b"", b"0-3.", b"1.0-2.", b"0.1.2.1-3", b"1.2-250.0.3"])),
     st.sampled_from([b":allow", b":deny"]),
-    st.lists(st.tuples(st.sampled_from([b"A", b"RELAYCLIENT", b"B_1"]), PRINTABLE), max_size=2, unique_by=lambda row: row[0]).map(
-        lambda rows: b"".join(b",%b=|%b|" % row for row in rows))).map(b"".join)
+    st.dictionaries(st.sampled_from([b"A", b"RELAYCLIENT", b"B_1"]), PRINTABLE, max_size=2).map(
+        lambda values: b"".join(b",%b=|%b|" % row for row in values.items()))).map(b"".join)
 WILD = st.one_of(
     st.tuples(ADDRESS, VERB, VARIABLES, END).map(b"".join),
     st.binary(max_size=12).map(lambda line: line.translate(None, b"\n")))

@@ -238,6 +238,20 @@ def test_what_is_no_file_is_left_out(run: Run, tmp_path: Path) -> None:
         assert f"tcpsmtp: tcp.smtp.d/{name} is left out\n" in err
 
 
+def test_a_name_of_a_part_cannot_write_rules_or_move_a_terminal(run: Run, tmp_path: Path) -> None:
+    """A115: it stands in the joined file, in a comment, and in messages."""
+    (tmp_path / "tcp.smtp").write_text(":allow\n")
+    name = '10\n:allow,RELAYCLIENT=""'
+    (tmp_path / "tcp.smtp.d" / name).write_text("192.0.2.1:deny\n")
+    (tmp_path / "tcp.smtp.d/\x1b[2J\udcff").write_text("wrong\n")
+
+    code, out, err = run("tcp.smtp", "tcp.smtp.d")
+
+    assert code == 0
+    assert '# tcp.smtp.d/10\\x0a:allow,RELAYCLIENT=""\n192.0.2.1:deny\n' in out
+    assert "tcpsmtp: tcp.smtp.d/\\x1b[2J\\xff is left out\n" in err
+
+
 def test_what_everybody_may_write_to_is_no_part(run: Run, tmp_path: Path) -> None:
     """A133: or any account on the host could make itself a relay client."""
     (tmp_path / "tcp.smtp").write_text(":allow\n")

@@ -51,17 +51,16 @@ def _sorted_keys(path: str, stack: ExitStack) -> Iterable[bytes]:
 def records(file: BinaryIO) -> Iterator[bytes]:
     """The keys of a cdb in the order in which they were written; equal ones are given again.
 
-    It reads the records from front to back and none of the tables, so that no pointer can lead it in a circle, and does not map
-    the file: a map of millions of keys counts as memory, and kills who reads it when somebody truncates the file.
+    It reads the records from front to back, up to the first table, and none of the tables: no pointer can lead it in a circle.
+    It does not map the file: a map of millions of keys counts as memory, and kills its reader when somebody truncates the file.
 
     Raises:
         OSError: it cannot be read, or is damaged.
     """
     file.seek(0)
     header = file.read(HEADER)
-    size = os.fstat(file.fileno()).st_size
     end = min(struct.unpack("<512I", header)[::2]) if len(header) == HEADER else 0
-    if not HEADER <= end <= size:
+    if end < HEADER:
         raise OSError(errno.EINVAL, "damaged")
     read, unpack = file.read, struct.Struct("<II").unpack
     position = HEADER

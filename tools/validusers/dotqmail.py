@@ -6,6 +6,7 @@ user's own address is delivered by default.  An address is only ever compared wi
 name.
 """
 
+import errno
 import os
 import shlex
 import stat
@@ -14,6 +15,7 @@ from collections.abc import Set as AbstractSet
 BEGINNING = b".qmail"
 DEFAULT = b"default"
 READ_MAX = 4096
+NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 class Home:
@@ -71,10 +73,8 @@ def safe_ext(ext: bytes) -> bytes:
 def _counts(entry: os.DirEntry[bytes]) -> bool:
     try:
         return stat.S_ISREG(entry.stat().st_mode)
-    except PermissionError:
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return error.errno not in NOT_THERE
 
 
 def _without_waiting(path: str, flags: int) -> int:

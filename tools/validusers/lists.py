@@ -6,12 +6,14 @@
     @example.org                every address
 """
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..command import shown
 from .domains import RcptHosts
-from .report import Report, Sample, shown
+from .report import Report, Sample
 from .sources import Source
 
 ADDRESS_MAX = 900
@@ -26,13 +28,14 @@ class List:
 
     def __init__(self, path: Path, rcpthosts: RcptHosts, report: Report) -> None:
         self.path = path
+        self.name = shown(os.fsencode(path))
         self.domains: set[bytes] = set()
         self._rcpthosts = rcpthosts
         self._report = report
         self._shut_out: dict[bytes, int] = {}
 
     def source(self) -> Source:
-        return Source(f"list {self.path}", self._keys())
+        return Source(f"list {self.name}", self._keys())
 
     def _keys(self) -> Iterator[bytes]:
         """The addresses that rcpthosts lets in.
@@ -54,8 +57,8 @@ class List:
         """The slow way, for the first address of a domain and for what is wrong."""
         user, at, domain = address.rpartition(b"@")
         if not at or _NOT_IN_USER.search(user) or not _DOMAIN.fullmatch(domain) or len(address) > ADDRESS_MAX:
-            self._report.mistake(f"{self.path}:{number}: left out: expected user@domain, @domain or a comment, "
-                                 f'found "{shown(address[:60])}"', f"such lines in {self.path}")
+            self._report.mistake(f"{self.name}:{number}: left out: expected user@domain, @domain or a comment, "
+                                 f'found "{shown(address[:60])}"', f"such lines in {self.name}")
             return False
         if not self._rcpthosts.allows(domain):
             self._shut_out[domain] = self._shut_out.get(domain, 0) + 1
@@ -65,11 +68,11 @@ class List:
 
     def _tell(self) -> None:
         if not self.domains:
-            self._report.warn(f"{self.path}: there is no address in it that could be accepted")
+            self._report.warn(f"{self.name}: there is no address in it that could be accepted")
         domains = Sample()
         for domain in self._shut_out:
             domains.add(domain)
         if domains.count:
             count = sum(self._shut_out.values())
-            self._report.warn(f"{self.path}: {count:,} addresses were left out, their mail is refused anyway: "
+            self._report.warn(f"{self.name}: {count:,} addresses were left out, their mail is refused anyway: "
                               f"control/rcpthosts does not have{','.join(domains.lines(''))}")

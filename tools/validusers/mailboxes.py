@@ -4,22 +4,22 @@ Names are found by reading directories backwards, from file to address; each is 
 qmail-local will, and counts only when that finds something.  So an assignment that hides another is never a mistake here.
 """
 
-import os
 from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cache
 
+from ..command import shown
 from . import dotqmail
 from .assignments import Assignment, Users
-from .report import Report, Sample, shown
+from .report import Report, Sample
 
 
 class Mailboxes:
     """The local addresses, all in lower case.
 
-    exact      address: its assignment
+    exact       address: its assignment
     beginnings  every address with this beginning is delivered, by a -default file: its assignment
-    bouncing   those that a .qmail file accepts only to bounce them
+    bouncing    those that a .qmail file accepts only to bounce them
     """
 
     def __init__(self, users: Users, report: Report) -> None:
@@ -74,7 +74,7 @@ class Mailboxes:
         if home.error and assignment.home not in self._unreadable:
             self._unreadable.add(assignment.home)
             report.incomplete(
-                f"{os.fsdecode(assignment.home)}: {home.error.strerror} ({assignment.where}): its extension addresses are not "
+                f"{shown(assignment.home)}: {home.error.strerror} ({assignment.where}): its extension addresses are not "
                 "known; those of the last cdb are kept, new ones are refused until this is mended", "such homes")
         if not assignment.wildcard:
             self._add(assignment.local)

@@ -9,7 +9,7 @@ from pathlib import Path
 from qsmtpd.qmail import env
 from qsmtpd.qmail.control import Control, ControlError
 
-from ..command import SUCCESS, TROUBLE, YOUR_MISTAKE, Parser
+from ..command import SUCCESS, TROUBLE, YOUR_MISTAKE, Parser, shown
 from . import assign, cdbfile, passwd
 from .assignments import Users
 from .changes import Changes
@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = SUCCESS
     except OSError as error:
-        code = _said(TROUBLE, f"{os.fsdecode(error.filename or 'I/O')}: {error.strerror}")
+        code = _said(TROUBLE, f"{os.fsdecode(error.filename or 'input or output')}: {error.strerror}")
     except KeyboardInterrupt:
         code = _said(TROUBLE, "interrupted, nothing is written")
     incomplete = report.finish()
@@ -140,7 +140,7 @@ def _check(changes: Changes, options: argparse.Namespace, path: str) -> None:
 
 
 def _summary(path: str, changes: Changes, options: argparse.Namespace) -> None:
-    print(f"{changes.after:>12,}  {'would be ' if options.dry_run else ''}in {path}: "
+    print(f"{changes.after:>12,}  {'would be ' if options.dry_run else ''}in {shown(os.fsencode(path))}: "
           f"{changes.added.count:,} new, {changes.removed.count:,} gone, {changes.same:,} as before")
     _print_sample("new", changes.added, "+", options)
     _print_sample("gone", changes.removed, "-", options)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from ..command import shown
 from .assignments import Assignment
 from .report import Report, UserError
 
@@ -71,6 +72,6 @@ def _is_user(account: Account, report: Report) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        report.incomplete(f"the home of {os.fsdecode(name)} cannot be looked at, taken for a user: "
-                          f"{os.fsdecode(account.home)}: {error.strerror}", "such accounts")
+        report.incomplete(f"the home of {shown(name)} cannot be looked at, taken for a user: "
+                          f"{shown(account.home)}: {error.strerror}", "such accounts")
         return True

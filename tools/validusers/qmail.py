@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
+from ..command import shown
 from .domains import RcptHosts, Routes, tails
 from .mailboxes import Mailboxes, key, too_wide
-from .report import Report, shown
+from .report import Report
 from .sources import Source
 
 

@@ -4,7 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 
-from ..command import SUCCESS, TROUBLE, YOUR_MISTAKE
+from ..command import SUCCESS, TROUBLE, YOUR_MISTAKE, shown
 
 SHOWN = 20
 """How much of a long list is shown before "and so many more"."""
@@ -68,8 +68,3 @@ class Sample:
             yield f"{mark} {shown(thing)}"
         if self.count > SHOWN:
             yield f"{mark} ... and {self.count - SHOWN:,} more"
-
-
-def shown(text: bytes) -> str:
-    """Bytes as a terminal may see them."""
-    return "".join(chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in text)

@@ -98,6 +98,16 @@ def test_an_old_file_with_wrong_numbers(tmp_path_factory: pytest.TempPathFactory
     assert len(last(path)) <= len(data) // 8
 
 
+@pytest.mark.parametrize("end", [2048 + 8 + 3, 2048 + 4, 2**32 - 1])
+def test_a_record_that_runs_into_the_tables_is_no_key(tmp_path: Path, end: int) -> None:
+    """A130."""
+    path = tmp_path / "v.cdb"
+    cdbfile.replace(str(path), KEYS, nothing)
+    path.write_bytes(struct.pack("<II", end, 0) * 256 + path.read_bytes()[2048:])
+
+    assert last(path) == []
+
+
 def test_a_damaged_old_file_is_said_and_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "v.cdb"
     path.write_bytes(b"rubbish")

@@ -1,5 +1,6 @@
 """Which .qmail file controls an extension; each case was tried with qmail-local -n."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tools.qmailsite import dot_qmail
+from tools.validusers import dotqmail
 from tools.validusers.dotqmail import Home, home, safe_ext
 
 
@@ -69,6 +71,17 @@ def test_only_regular_files_count(tmp_path: Path) -> None:
     (tmp_path / ".profile").touch()
 
     assert home(bytes(tmp_path)).files == {b"", b"-file", b"-link"}
+
+
+def test_a_file_that_cannot_be_looked_at_counts(tmp_path: Path) -> None:
+    """qmail-local puts such mail off, it does not bounce it: the address is valid."""
+    class Entry:
+        name = b".qmail-x"
+
+        def stat(self) -> os.stat_result:
+            raise OSError(errno.EIO, "Input/output error")
+
+    assert dotqmail._counts(Entry())  # type: ignore[arg-type]
 
 
 def test_a_home_that_is_not_there_says_so(tmp_path: Path) -> None:

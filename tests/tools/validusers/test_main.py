@@ -138,6 +138,14 @@ def test_a_list_that_is_not_there(site: Site, tmp_path: Path) -> None:
     assert not site.cdb.exists()
 
 
+def test_a_list_with_an_odd_name(site: Site, tmp_path: Path) -> None:
+    addresses = write_list(tmp_path / "l\x1b\udcff", ["joe@here.test"])
+
+    _, out, _ = site.run("--no-qmail", "--list", addresses)
+
+    assert f"           1  list {tmp_path}/l\\x1b\\xff\n" in out
+
+
 def test_a_wrong_assign_stops_everything(site: Site) -> None:
     """qmail-newu refuses the file, so what qmail goes by is something else."""
     site.assign("=joe:joe:1:1:/home/joe:")

@@ -27,7 +27,9 @@ def test_a_terminal_sees_numbers_and_then_a_clean_line(monkeypatch: pytest.Monke
         assert list(progress.counted(keys, "list")) == keys
 
         monkeypatch.undo()
-        shown = os.read(master, 4096).decode()
+        shown = ""
+        while shown.count(progress.CLEAR) < 3:
+            shown += os.read(master, 4096).decode()
     os.close(master)
     assert "validusers: list: 10 (" in shown
     assert "validusers: list: 20 (" in shown

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.validusers.report import SHOWN, Report, Sample, shown
+from tools.validusers.report import SHOWN, Report, Sample
 
 
 def test_exit_codes() -> None:
@@ -38,7 +38,3 @@ def test_a_sample() -> None:
         sample.add(b"%d" % number)
 
     assert list(sample.lines("+")) == [f"+ {number}" for number in range(SHOWN)] + ["+ ... and 3 more"]
-
-
-def test_a_terminal_is_not_moved_by_what_is_shown() -> None:
-    assert shown(b"a\x1b[2J\n\xffz") == "a\\x1b[2J\\x0a\\xffz"
