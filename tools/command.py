@@ -22,5 +22,5 @@ class Parser(argparse.ArgumentParser):
 
 
 def shown(text: bytes) -> str:
-    """Bytes that somebody else chose, as a terminal may see them: all but printable ASCII as \\\\xNN."""
+    """Bytes that somebody else chose, as a terminal may see them: all but printable ASCII as \\xNN."""
     return "".join(chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in text)

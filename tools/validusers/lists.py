@@ -74,5 +74,5 @@ class List:
             domains.add(domain)
         if domains.count:
             count = sum(self._shut_out.values())
-            self._report.warn(f"{self.name}: {count:,} addresses were left out, their mail is refused anyway: "
+            self._report.warn(f"{self.name}: lines left out: {count:,}; their mail is refused anyway, for "
                               f"control/rcpthosts does not have{','.join(domains.lines(''))}")

@@ -132,9 +132,13 @@ def _build(path: str, keys: Iterable[bytes], qmail: Qmail | None, options: argpa
 
 def _check(changes: Changes, options: argparse.Namespace, path: str) -> None:
     """Raises:
-        UserError: the new cdb would lose most of what the last one has.
+        UserError: the new cdb would be empty, or lose most of what the last one has.
     """
-    if changes.loses_most() and not options.force:
+    if options.force:
+        return
+    if not changes.after:
+        raise UserError(f"{path} stays as it is: no address was found, a file without one refuses all mail; --force writes it")
+    if changes.loses_most():
         raise UserError(f"{path} stays as it is: of its {changes.before:,} addresses {changes.removed.count:,} would go, "
                         f"{changes.after:,} be left; -n shows which, --force does it")
 

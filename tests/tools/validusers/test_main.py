@@ -115,9 +115,10 @@ def test_half_of_the_addresses_may_go(site: Site, tmp_path: Path) -> None:
 
 
 def test_an_empty_cdb_which_refuses_all_mail_is_not_written(site: Site, tmp_path: Path) -> None:
-    code, _, _ = site.run("--no-qmail", "--list", write_list(tmp_path / "list", []))
+    code, _, err = site.run("--no-qmail", "--list", write_list(tmp_path / "list", []))
 
     assert code == 100
+    assert "no address was found, a file without one refuses all mail; --force writes it\n" in err
     assert not site.cdb.exists()
 
 
