@@ -60,7 +60,7 @@ class Case(NamedTuple):
 
     group    what it is given to do, and whose floors it is compared with
     name     as the table has it; the floors are called C and PYTHON in code
-    floor    "C", "Python", or "" for what is ours
+    floor    "C" or "Python": the others are compared with it; "part": a part of a start that is not ours; "": ours
     weight   times the usual number of sessions: what is quick is repeated more often
     budget   CPU ms and MiB that it may take; 0: none is set
     marks    beginnings of lines of which the log must have one a session
@@ -158,10 +158,10 @@ def _sessions(site: Site, many: int) -> list[Case]:
         Case(HARVEST, "qsmtpd, 1,000 addresses", qsmtpd, budget=(12, 12), marks=("session ",)),
         Case(HARVEST, f"qsmtpd, {many:,} addresses", qsmtpd, large, budget=(12, 12), marks=("session ",)),
         *_floors(site, DELIVER),
-        Case(DELIVER, "qsmtpd, a queue program that keeps nothing", qsmtpd, marks=lines),
+        Case(DELIVER, "qsmtpd, a queue program in C that keeps nothing", qsmtpd, marks=lines),
         Case(DELIVER, "the same, by Postfix's smtp-source", qsmtpd, marks=lines, source=True),
         Case(DELIVER, "qsmtpd, holdq-queue: on the disk before 250", qsmtpd, hold, marks=(*lines, "hold ")),
-        Case(DELIVER, "qsmtpd, qqshim without scanners, then the former", qsmtpd, shim, marks=(*lines, "message qp=")),
+        Case(DELIVER, "qsmtpd, qqshim without scanners, that queue program", qsmtpd, shim, marks=(*lines, "message qp=")),
         *_floors(site, CONNECT),
         Case(CONNECT, "qsmtpd", qsmtpd, marks=("session ",)),
     ]
@@ -183,12 +183,13 @@ def _starts(site: Site) -> list[Case]:
         return [site.bin / "python3", *BARE[1:],
                 f"import sys; sys.path.append({os.fspath(site.place / PACKAGES)!r}); import {module}; {ENDED}"]
 
+    python = [site.bin / "python3", *BARE[1:], ENDED]
     return [
         Case(START, "floor: a C program", [site.place / "drain"], floor="C", weight=4),
         Case(START, "floor: python3 -I -S, ended by _exit", [*BARE, ENDED], floor="Python"),
-        Case(START, "python3 -I -S, ended by itself", [*BARE, "pass"]),
+        Case(START, "python3 -I -S, ended by itself", [*BARE, "pass"], floor="part"),
         Case(START, "the launcher's sh, execs a C program", [site.place / "launch/qsmtpd"], weight=4),
-        Case(START, "the virtual environment's python3 -I -S, _exit", [site.bin / "python3", *BARE[1:], ENDED]),
+        Case(START, "the virtual environment's python3 -I -S, _exit", python, floor="part"),
         Case(START, "the same, and all that qsmtpd imports", importing("qsmtpd.main")),
         Case(START, "the same, and all that qqshim imports", importing("qqshim.main")),
         Case(START, "the same, and all that holdq-queue imports", importing("holdq.enqueue")),

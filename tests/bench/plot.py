@@ -13,7 +13,7 @@ LEGEND = 30
 
 
 def bars(figures: Sequence[Figure]) -> str:
-    """An SVG image: the groups of the table, ours in blue, the floors in grey, a line where the budget ends."""
+    """An SVG image: the groups of the table, ours in blue, what is not ours in grey, a line where the budget ends."""
     longest = max(max(each.cpu_ms, each.case.budget[0]) for each in figures)
     scale = (WIDTH - LEFT - RIGHT) / longest
     top, parts = LEGEND, _legend()
@@ -35,9 +35,9 @@ def _legend() -> list[str]:
     return [
         _text(12, 20, "CPU milliseconds a session, a message, a start"),
         _box(LEFT, 6, BAR, OURS), _text(LEFT + 18, 20, "ours"),
-        _box(LEFT + 70, 6, BAR, FLOOR), _text(LEFT + 88, 20, "floors: the least that can be done"),
-        _line(LEFT + 304, 8, 24),
-        _text(LEFT + 312, 20, "budget")]
+        _box(LEFT + 70, 6, BAR, FLOOR), _text(LEFT + 88, 20, "not ours: the least that can be done"),
+        _line(LEFT + 324, 8, 24),
+        _text(LEFT + 332, 20, "budget")]
 
 
 def _bar(each: Figure, top: int, scale: float) -> list[str]:

@@ -29,6 +29,8 @@ class Run(NamedTuple):
     runs: int
 
 
+QUIET = 0.05
+"""Part of the server's processor that other things may take."""
 HEADINGS = ("", "CPU ms", "spread", "/ C", "/ Python", "peak MiB", "a second", "p50 ms", "p99 ms", "budget", "")
 
 
@@ -72,7 +74,11 @@ def surroundings(run: Run) -> str:
         f"- Date: {time.strftime('%Y-%m-%d')}; {extent}",
         f"- Machine: {_processor()}, {cores} processors, Linux {platform.release()}; {apart}",
         f"- Software: Python {platform.python_version()}; {versions}; the spool on {run.filesystem}",
-        f"- While this ran, {run.others:.0%} of the server's processor went to other things than what was measured"))
+        f"- Meanwhile {run.others:.0%} of the server's processor went to other things than what was measured{_warning(run)}"))
+
+
+def _warning(run: Run) -> str:
+    return " (too much: the figures are too high, compare them only with each other)" if run.others > QUIET else ""
 
 
 def _processor() -> str:
@@ -106,11 +112,12 @@ own machine.
 {table}
 
 **CPU ms** is user and system time per session of everything that was started for it: tcpserver's share, the program, and the
-queue program where one runs. It is the figure to compare: what else a machine does changes it little, while sessions a second
-and the milliseconds that a client waits follow from it and from the number of clients at once (50; 20 when mail is delivered).
-A figure is the median of the rounds; **spread** is how far the largest round lies above the smallest. **/ C** and **/ Python**
-are multiples of the floors of the same group in the same run. **peak MiB** is the resident set of the largest single process,
-shared libraries included. † the generator, not the server, set the rate. A **budget** is what we allow ourselves.
+queue program where one runs. It is the figure to compare. Sessions a second and the milliseconds that a client waits follow
+from it and from the number of clients at once (50; 20 when mail is delivered). A figure is the median of the rounds;
+**spread** is how far the largest round lies above the smallest. **/ C** and **/ Python** are multiples of the floors of the
+same group in the same run: on a machine that has other things to do all rows become dearer, by half even, and these stay.
+**peak MiB** is the resident set of the largest single process, shared libraries included. † the generator, not the server, set
+the rate. A **budget** is what we allow ourselves.
 
 The **floors** do what cannot be left out: tcpserver starts a program for the session, and that gives fixed replies, without
 looking anything up, without a log. One is in C and linked statically; the other is `python3 -I -S -c`, which imports nothing.

@@ -43,7 +43,7 @@ class Extent(NamedTuple):
     many: int = 1_000_000
 
 
-FULL = Extent(rounds=5, sessions=200, runs=100)
+FULL = Extent(rounds=5, sessions=150, runs=75)
 QUICK = Extent(rounds=2, sessions=60, runs=30)
 
 
