@@ -2,16 +2,18 @@
 
 import os
 import pwd
+import random
 import shutil
 import signal
 import smtplib
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.conftest import ROOT, QmailHome
+from tests.conftest import ROOT, QmailHome, let_others_in
 from tests.servers import free_port, listens, running, wait_until
 
 SERVICES = ("qsmtpd", "holdq")
@@ -38,6 +40,8 @@ class Chain:
         home.write("rcpthosts", "bench.test")
         home.write("validrcptto", "good@bench.test")
         home.write("holdqusers", f"good@bench.test {self.maildir}/")
+        # A machine that is busy with tests holds mail back, as it should.
+        home.write("holdqload", "1000")
         home.write("qqnext", str(bin_directory / "holdq-queue"))
         rules = f':allow,QMAILQUEUE="{bin_directory}/qqshim"\n'
         cdb = home.path / "tcp.smtp.cdb"
@@ -48,12 +52,14 @@ class Chain:
             shutil.copytree(ROOT / "examples/run" / name, self.services / name)
         self._give_away()
         init = ["init"] if self.user is None and os.getuid() == 0 else ["init", "--one-uid"]
-        subprocess.run([*self._as_user(), bin_directory / "holdq", *init], env=self.environment(), check=True, capture_output=True)
+        self.command("holdq", *init)
 
     def environment(self) -> dict[str, str]:
+        """What the run scripts are told."""
         return {
-            "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "QMAILHOME": str(self.home.path), "FRONTLINE": str(self.installation),
-            "PORT": str(self.port), "ADDRESS": "127.0.0.1", "RULES": str(self.home.path / "tcp.smtp.cdb"), "CONCURRENCY": "100"}
+            "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "QMAILHOME": str(self.home.path), "CONCURRENCY": "100",
+            "FRONTLINE": str(self.installation), "ADDRESS": "127.0.0.1", "PORT": str(self.port),
+            "RULES": str(self.home.path / "tcp.smtp.cdb")}
 
     def command(self, *words: str) -> str:
         """What one of the people's programs says."""
@@ -61,7 +67,7 @@ class Chain:
         return subprocess.run(argv, env=self.environment(), check=True, capture_output=True, text=True).stdout
 
     def send(self, text: str, sender: str = "a@b.test", recipient: str = "good@bench.test") -> int:
-        """Send one message as a careful client does; the code that ends it, 0 when the connection broke before there was one."""
+        """Send one message as a careful client does; the code that ends it, 0 when the connection broke before that."""
         try:
             with smtplib.SMTP("127.0.0.1", self.port, timeout=60) as client:
                 client.ehlo("client.test")
@@ -100,8 +106,7 @@ class Chain:
 
     def _give_away(self) -> None:
         """Who owns what: the one user, or as on a server of qmail."""
-        for directory in (self.home.path, *list(self.home.path.parents)[:3]):
-            directory.chmod(0o755)
+        let_others_in(self.home.path)
         if os.getuid() != 0:
             return
         owner = self.user or "holdq"
@@ -112,6 +117,28 @@ class Chain:
             for name in SERVICES:
                 (self.services / name / "log/main").mkdir()
                 shutil.chown(self.services / name / "log/main", "qmaill")
+
+
+@contextmanager
+def killer(chain: Chain, seed: int, *names: str) -> Iterator[None]:
+    """For the time of a with statement, kill -9 of one of the named programs every few milliseconds."""
+    over = threading.Event()
+
+    def kill() -> None:
+        chance = random.Random(seed)
+        while not over.wait(chance.uniform(0.02, 0.15)):
+            victims = chain.pids(*names)
+            if victims:
+                with suppress(ProcessLookupError):
+                    os.kill(chance.choice(victims), signal.SIGKILL)
+
+    killing = threading.Thread(target=kill)
+    killing.start()
+    try:
+        yield
+    finally:
+        over.set()
+        killing.join()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from qsmtpd.config import SETTINGS
-from tests.conftest import QmailHome
+from tests.conftest import QmailHome, let_others_in
 from tests.play import run_program
 from tests.servers import free_port, listens, running
 from tests.transcript import codes
@@ -162,8 +162,7 @@ def test_smtp_source_sends_many_at_once(installation: Path, qmail_home: QmailHom
 def test_as_qmaild_under_the_softlimit_of_install(
         installation: Path, qmail_home: QmailHome, accounts: None, tmp_path: Path) -> None:
     """tcpserver -u qmaild -g holdq, as in examples/run."""
-    for directory in (tmp_path, *tmp_path.parents[:3]):
-        directory.chmod(0o755)
+    let_others_in(tmp_path)
     qmail_home.write("rcpthosts", "bench.test")
     qmail_home.queue_program(
         'cat > "$d/message"; cat <&1 > "$d/envelope"; id -un > "$d/who"; id -gn >> "$d/who"; mv "$d" "${d%.part}"')
