@@ -117,6 +117,8 @@ class _Tally:
         self.failed = counts[FAILED]
         self.offsets: list[int] = []
         self.reasons = [line for line in why.split("\n") if line.startswith(_GONE)] if self.failed else []
+        if self.failed and not self.reasons:
+            self.reasons.append(f"{_GONE}in a former attempt: the reason is lost")
 
     def add(self, recipients: Sequence[Recipient], result: Result) -> None:
         if result.verdict is Verdict.DELIVERED:

@@ -73,6 +73,8 @@ def _settle(path: str, owner: Owner, mode: int, flags: int) -> None:
     """On a descriptor, so that nobody puts a link in the path's place."""
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | flags)
     try:
+        if not flags and os.fstat(fd).st_nlink > 1:
+            raise SpoolError(f"{path}: has another link: remove it, and try again")
         os.fchown(fd, owner.uid, owner.gid)
         os.fchmod(fd, mode)
     finally:

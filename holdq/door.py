@@ -30,7 +30,10 @@ _CREDENTIALS = struct.Struct("3i")
 
 
 class Door:
-    """Listens from its making until close()."""
+    """Listens from its making until close().
+
+    network_uid  may be changed while it listens
+    """
 
     def __init__(self, spool: layout.Spool, network_uid: int, log: Log, idle: float = IDLE_SECONDS,
                  whole: float = WHOLE_SECONDS) -> None:
@@ -40,7 +43,7 @@ class Door:
             OSError: it cannot be made.
         """
         self._spool = spool
-        self._network_uid = network_uid
+        self.network_uid = network_uid
         self._log = log
         self._idle = idle
         self._whole = whole
@@ -117,7 +120,7 @@ class Door:
         """Take one message; returns the exit code."""
         now = time.time()
         try:
-            arrival = Arrival(self._spool, uid, pid, self._network_uid, now)
+            arrival = Arrival(self._spool, uid, pid, self.network_uid, now)
         except OSError as error:
             return self._not_stored(error, uid, pid)
         try:

@@ -111,7 +111,7 @@ def _init(spool: layout.Spool, arguments: argparse.Namespace) -> int:
 def _run(spool: layout.Spool, _: argparse.Namespace) -> int:
     from . import runner  # noqa: PLC0415  # psutil and threads, only for the runner
 
-    os.umask(0o007)
+    os.umask(0o077)  # as qmail-local's, for the programs that we start
     create.check(spool)
     control = Control(env.control_directory())
     try:

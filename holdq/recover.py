@@ -70,7 +70,8 @@ def aside(store: Store, directory: str, name: str, error: OddError, report: Repo
 
 def sweep_why(store: Store) -> None:
     """Unlink the reasons of messages that are gone."""
-    known = {held.identity for held in store.held()[0] + store.buried()[0]}
+    known = {held.identity for held in store.buried()[0]}  # dead/ first: a person may revive one meanwhile
+    known.update(held.identity for held in store.held()[0])
     for name in os.listdir(store.spool.why):
         if name not in known and (layout.is_id(name) or layout.is_id(name.removesuffix(".tmp"))):
-            durable.unlink(f"{store.spool.why}/{name}")
+            store.forget_why(name)

@@ -31,6 +31,8 @@ LOOK_SECONDS = 60.0
 """A look into incoming/ at least so often, should a poke be lost."""
 RECOVER_SECONDS = 600.0
 """A look at everything, and clean-up, at least so often."""
+CLAIMS = 200
+"""So many messages are taken over between two deliveries."""
 GATE_SECONDS = 5.0
 """How long a closed gate stays closed before we ask again."""
 BUSY_SECONDS = 0.05
@@ -48,14 +50,16 @@ class CannotRunError(Exception):
 class Orders(NamedTuple):
     """What the settings say.
 
-    target    where mail goes
-    lifetime  seconds after which mail is given up
-    limits    of the gate
+    target       where mail goes
+    lifetime     seconds after which mail is given up
+    limits       of the gate
+    network_uid  whose mail at the door is from the network
     """
 
     target: Target
     lifetime: int
     limits: load.Limits
+    network_uid: int
 
 
 def orders(settings: Settings, control: Control, spool: layout.Spool) -> Orders:
@@ -65,7 +69,8 @@ def orders(settings: Settings, control: Control, spool: layout.Spool) -> Orders:
         ControlError: one of them makes no sense.
     """
     limits = load.limits(settings.number("holdqload"), settings.number("holdqmemory"), load.processors())
-    return Orders(_target(settings, control, spool), settings.number("queuelifetime"), limits)
+    return Orders(_target(settings, control, spool), settings.number("queuelifetime"), limits,
+                  config.network_uid(settings))
 
 
 def _target(settings: Settings, control: Control, spool: layout.Spool) -> Target:
@@ -119,9 +124,7 @@ class Runner:
         self._asked_gate = float("-inf")
         self._gate: str | None = None
         self._term = self._alrm = self._hup = False
-        settings = Settings(config.RUN_SETTINGS, control)
-        self._network_uid = config.network_uid(settings)
-        self._orders = orders(settings, control, spool)
+        self._orders = orders(Settings(config.RUN_SETTINGS, control), control, spool)
 
     def run(self) -> None:
         """Until TERM.
@@ -131,13 +134,13 @@ class Runner:
         """
         wakeup = self._catch_signals()
         trigger = _open_trigger(self._spool)
-        door = Door(self._spool, self._network_uid, log)
+        door = Door(self._spool, self._orders.network_uid, log)
         poll = select.poll()
         poll.register(wakeup, select.POLLIN)
         poll.register(trigger, select.POLLIN)
         log("start", (("pid", os.getpid()), ("uid", os.geteuid())))
         while not self._term:
-            self._obey()
+            self._obey(door)
             self._look(_read_all(trigger))
             pause = self._step(time.time())
             if pause and not self._term:
@@ -162,11 +165,12 @@ class Runner:
             signal.signal(number, note)
         return reader
 
-    def _obey(self) -> None:
+    def _obey(self, door: Door) -> None:
         if self._hup:
             self._hup = False
             try:
                 self._orders = orders(Settings(config.RUN_SETTINGS, self._control), self._control, self._spool)
+                door.network_uid = self._orders.network_uid
                 log("settings", (("why", b"read again"),))
             except ControlError as error:
                 log("settings", (("why", f"kept as they were: {error}".encode()),))
@@ -186,23 +190,24 @@ class Runner:
             if b"r" in poked:
                 self._schedule.replace(self._store.held()[0], time.time())
             if poked or clock - self._looked > LOOK_SECONDS:
-                self._claim()
-                self._looked = clock
+                self._looked = clock if self._claim() else float("-inf")
         except OSError as error:
             self._trouble(f"the spool: {error}")
             self._looked = clock - LOOK_SECONDS + GATE_SECONDS
 
-    def _claim(self) -> None:
+    def _claim(self) -> bool:
+        """Take over what has come in, some at a time, so that a flood does not stop deliveries; whether that was all."""
         accepted, odd = self._store.arrivals()
         for name in odd:
             recover.aside(self._store, self._spool.incoming, name, OddError("not the name of a message"), self._report)
-        for identity in accepted:
+        for identity in accepted[:CLAIMS]:
             try:
                 self._schedule.add(self._store.claim(identity), time.time())
             except FileNotFoundError:
                 continue
             except OddError as error:
                 recover.aside(self._store, self._spool.incoming, identity, error, self._report)
+        return len(accepted) <= CLAIMS
 
     def _step(self, now: float) -> float:
         """Try one message; returns the seconds to wait before the next step, 0 when there may be more to do."""
@@ -213,7 +218,7 @@ class Runner:
         if self._gate:
             return GATE_SECONDS
         wake = self._schedule.wake(now)
-        look = max(0.01, self._looked + LOOK_SECONDS - time.monotonic())
+        look = max(0.001, self._looked + LOOK_SECONDS - time.monotonic())
         return look if wake is None else max(0.001, min(wake, look))
 
     def _try(self, held: Held, now: float) -> None:

@@ -116,9 +116,10 @@ class Store:
 
     def forget_why(self, identity: str) -> None:
         """Remove the reasons, if there are any."""
-        path = f"{self.spool.why}/{identity}"
-        if os.path.lexists(path):
-            durable.unlink(path)
+        try:
+            durable.unlink(f"{self.spool.why}/{identity}")
+        except FileNotFoundError:
+            pass
 
     # By hand; the message's lock is held
 

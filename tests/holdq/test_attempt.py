@@ -81,6 +81,17 @@ def test_the_reason_of_who_failed_stays_while_others_wait(site: Site, target: Sc
     assert site.store.why(dead.identity) == "failed one: no mailbox here by that name\n"
 
 
+def test_a_lost_reason_is_said_to_be_lost(site: Site, target: Scripted) -> None:
+    target.says = {b"one": NEVER, b"two": LATER}
+    waiting = site.attempt(target, hold(site, b"one", b"two"))
+    assert waiting
+    site.store.forget_why(waiting.identity)
+    target.says = {}
+
+    assert site.attempt(target, waiting) is None
+    assert site.store.why(waiting.identity) == "failed in a former attempt: the reason is lost\n"
+
+
 def test_given_up_after_its_lifetime(site: Site, target: Scripted) -> None:
     target.says[b"x@y.z"] = LATER
     held = site.store.postpone(site.hold()._replace(), 0)

@@ -90,6 +90,19 @@ def test_a_link_in_the_way_is_not_followed(site: Site, name: str) -> None:
     assert mode(str(elsewhere)) != 0o700
 
 
+def test_a_lock_that_is_another_file_too_is_not_given_away(site: Site) -> None:
+    """A132: init by root would make holdq its owner."""
+    victim = site.path / "victim"
+    victim.write_bytes(b"")
+    victim.chmod(0o644)
+    os.unlink(site.spool.lock)
+    os.link(victim, site.spool.lock)
+
+    with pytest.raises(SpoolError, match="another link"):
+        create.create(site.spool, create.owner(one_uid=True))
+    assert mode(str(victim)) == 0o644
+
+
 @pytest.mark.parametrize("plant", [lambda path: path.write_bytes(b""), lambda path: path.mkdir()])
 def test_a_trigger_that_is_no_fifo(site: Site, plant: object) -> None:
     """It would be readable all the time."""

@@ -116,6 +116,15 @@ def test_what_is_planted_is_odd(site: Site, plant: object, lock: bool) -> None:
         HeldFile(str(path), lock=lock)
 
 
+def test_another_link_is_odd(site: Site) -> None:
+    """A132: somebody could change it under that name while we deliver it."""
+    path = f"{site.spool.incoming}/{site.put()}"
+    os.link(path, f"{path}.x")
+
+    with pytest.raises(OddError, match="another link"):
+        HeldFile(path, lock=True)
+
+
 @pytest.mark.root
 def test_a_device_is_not_even_opened(site: Site) -> None:
     path = Path(site.spool.hold, "planted")
