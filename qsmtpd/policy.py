@@ -9,6 +9,7 @@ from .address import domain
 from .checks.badmailfrom import BadMailFrom
 from .checks.base import Mail
 from .checks.blocked import Blocked
+from .checks.doublebounce import DoubleBounce
 from .checks.limits import Tarpit, TooManyInvalid, TooManyRecipients
 from .checks.rcpthosts import RcptHosts
 from .checks.size import Size
@@ -52,6 +53,7 @@ class Policy:
         self._rcpt_order: tuple[Check, ...] = (
             Blocked(),
             TooManyInvalid(config.brtlimit),
+            DoubleBounce(),
             BadMailFrom(config.badmailfrom),
             RcptHosts(config.rcpthosts),
             self._valid,

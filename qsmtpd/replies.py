@@ -62,6 +62,7 @@ TOO_MUCH_TALK = Reply(421, "4.7.0", "too many commands without mail, goodbye")
 TOO_LONG_LINES = Reply(421, "4.7.0", "too many long lines, goodbye")
 
 SENDER_LISTED = Reply(553, "5.7.1", "sorry, your envelope sender is in my badmailfrom list")
+DOUBLE_BOUNCE = Reply(553, "5.1.7", "sorry, this sender is for double bounces of this host alone")
 NO_GATEWAY = Reply(553, "5.7.1", "sorry, that domain isn't in my list of allowed rcpthosts")
 NO_MAILBOX = Reply(550, "5.1.1", "sorry, no mailbox here by that name")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "sorry, too many recipients")

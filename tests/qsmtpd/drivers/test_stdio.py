@@ -1,8 +1,10 @@
 """The program on descriptors 0 and 1: every dialogue, deadlines, memory, descriptors; hostile clients over a real socket."""
 
 import os
+import re
 import resource
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -191,6 +193,41 @@ def test_a_refusal_is_read_by_a_client_that_still_sends(installation: Path, home
         client.close()
 
     assert codes(answer) == [220, 554]
+
+
+@pytest.mark.parametrize("said", [b"MAIL FROM:<>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\nhalf a li", b"MAIL FROM:<>\r\nRC", b""])
+def test_a_client_that_vanishes(said: bytes, installation: Path, home: QmailHome) -> None:
+    """A36: a reset in the middle of anything: the process ends at once, nothing is queued, one line in the log says so."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    client = socket.create_connection(listener.getsockname())
+    theirs, _ = listener.accept()
+    listener.close()
+    log = home.path / "log"
+    with log.open("wb") as stderr, subprocess.Popen(
+            [installation / "bin/qsmtpd"], stdin=theirs, stdout=theirs, stderr=stderr,
+            env={"QMAILHOME": str(home.path), "PATH": "/usr/bin:/bin"}) as process:
+        theirs.close()
+        client.recv(1000)
+        client.sendall(said)
+        time.sleep(0.2)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+
+        assert process.wait(10) == 1
+
+    assert home.messages() == []
+    assert re.search(rb"^session .* verdict=(gone|eof) ", log.read_bytes(), re.MULTILINE)
+
+
+def test_a_pipeline_that_ends_with_the_connection_is_answered(installation: Path, home: QmailHome) -> None:
+    """A36: everything in one segment, then the end: a complete message is queued."""
+    with talking(installation, home) as client:
+        client.socket.sendall(b"MAIL FROM:<>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\nx\r\n.\r\n")
+        client.socket.shutdown(socket.SHUT_WR)
+        answer = client.read_to_end()
+
+    assert codes(answer) == [220, 250, 250, 354, 250]
+    assert len(home.messages()) == 1
 
 
 def test_a_large_message_in_little_memory(installation: Path, home: QmailHome) -> None:
