@@ -10,19 +10,19 @@ from qsmtpd.qmail.control import ControlError, digits
 from qsmtpd.qmail.settings import Setting, Settings
 
 QUEUE_SETTINGS = (
-    Setting("holdq", None, "the spool; by default $QMAILHOME/holdq"),
-    Setting("holdqnetwork", b"qmaild", 'the user, or its number, whose mail is "from network" in the Received field'),
+    Setting("holdq", None, "The spool; default: $QMAILHOME/holdq."),
+    Setting("holdqnetwork", b"qmaild", 'The user, or its number, whose mail is "from network" in the Received field.'),
 )
 """What holdq-queue reads."""
 
 RUN_SETTINGS = (
     *QUEUE_SETTINGS,
-    Setting("holdqtarget", b"maildir", 'where mail goes: maildir, queue, or a "|" and a program with its arguments'),
-    Setting("holdqnext", None, "the queue program of the target queue; by default $QMAILHOME/bin/qmail-queue"),
-    Setting("holdqload", 0, "no delivery while the 1-minute load average is above this; 0: twice the number of processors"),
-    Setting("holdqmemory", 64, "no delivery while less than this many MiB of memory are available; 0: do not ask"),
-    Setting("holdqtimeout", 3600, 'seconds that a program of the target "|" may take'),
-    Setting("queuelifetime", 604800, "seconds after which mail that still cannot be delivered goes to dead/"),
+    Setting("holdqtarget", b"maildir", 'Where mail goes: maildir, queue, or a "|" and a program with its arguments.'),
+    Setting("holdqnext", None, "The queue program of the target queue; default: $QMAILHOME/bin/qmail-queue."),
+    Setting("holdqload", 0, "No delivery while the 1-minute load average is above this; 0: twice the number of processors."),
+    Setting("holdqmemory", 64, "No delivery while less than this many MiB of memory are available; 0: do not ask."),
+    Setting("holdqtimeout", 3600, 'Seconds that a program of the target "|" may take.'),
+    Setting("queuelifetime", 604800, "Seconds after which mail that still cannot be delivered goes to dead/."),
 )
 """What holdq run reads."""
 

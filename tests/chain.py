@@ -113,10 +113,6 @@ class Chain:
         subprocess.run(["chown", "-R", f"{owner}:", self.maildir], check=True)
         if self.user:
             subprocess.run(["chown", "-R", f"{self.user}:", self.home.path], check=True)
-        else:
-            for name in SERVICES:
-                (self.services / name / "log/main").mkdir()
-                shutil.chown(self.services / name / "log/main", "qmaill")
 
 
 @contextmanager

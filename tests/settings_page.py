@@ -5,7 +5,9 @@ from qqshim.config import SETTINGS as QQSHIM
 from qsmtpd.config import SETTINGS as QSMTPD
 from qsmtpd.qmail.settings import Setting
 
-TABLES = (("qsmtpd", QSMTPD), ("qqshim", QQSHIM), ("holdq-queue", QUEUE_SETTINGS), ("holdq", RUN_SETTINGS))
+TABLES = (
+    ("qsmtpd", QSMTPD), ("qqshim", QQSHIM), ("holdq-queue and holdq", QUEUE_SETTINGS),
+    ("holdq run", tuple(setting for setting in RUN_SETTINGS if setting not in QUEUE_SETTINGS)))
 
 HEAD = """# Settings
 
