@@ -80,7 +80,7 @@ class Home:
             NotReadyError: one of them failed.
         """
         (self.path / "tmp").mkdir()
-        (self.path / "tmp").chmod(0o1777)  # spamd that root has started becomes nobody
+        (self.path / "tmp").chmod(0o1777)  # for spamd, which may be nobody
         self._controls()
         self._recipients()
         self._rules()

@@ -1,12 +1,14 @@
 """make demo: the real chain on loopback, mail from real clients, one screen that says what became of each, and the end.
 
-Exit 0: all as expected; 1: not so, or the chain could not be started.
+Exit 0: all as expected, as far as it could be sent; 1: not so, or the chain could not be started.
 """
 
 import argparse
+import os
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -31,8 +33,8 @@ def main() -> int:
         signal.signal(number, _give_up)
     signal.alarm(SECONDS)
     started = time.monotonic()
-    path = Path(tempfile.mkdtemp(prefix="frontline-demo-"))
-    path.chmod(0o755)  # spamd that root has started becomes nobody
+    path = Path(tempfile.mkdtemp(prefix="frontline-demo-", dir=_open_directory()))
+    path.chmod(0o755)
     chain = Chain(Home(path, free_port()))
     kept = False
     try:
@@ -43,16 +45,23 @@ def main() -> int:
             _tell_how_to_go_on(chain)
         kept = options.keep
         return int(bool(imbalance(results, chain.home)) or any(result.differences() for result in results))
-    except NotReadyError as error:
+    except (NotReadyError, OSError, subprocess.SubprocessError) as error:
         return _fail(str(error))
-    except KeyboardInterrupt:
-        return _fail("interrupted")
+    except KeyboardInterrupt as interrupt:
+        return _fail(str(interrupt) or "interrupted")
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
             signal.signal(number, signal.SIG_IGN)
         if not kept:
             chain.stop()
             shutil.rmtree(path)
+
+
+def _open_directory() -> str:
+    """TMPDIR; but for root one that everybody may enter: spamd that root has started becomes nobody."""
+    wanted = Path(tempfile.gettempdir()).resolve()
+    entered = all(directory.stat().st_mode & 0o001 for directory in (wanted, *wanted.parents))
+    return str(wanted) if entered or os.getuid() else "/tmp"
 
 
 def _demonstrate(chain: Chain) -> list[Result]:
@@ -91,8 +100,9 @@ def _fail(why: str) -> int:
 
 
 def _give_up(number: int, _: object) -> NoReturn:
+    """As Ctrl-C does: past everything that copes with an error."""
     late = number == signal.SIGALRM
-    raise NotReadyError(f"not done after {SECONDS} s" if late else f"ended by {signal.Signals(number).name}")
+    raise KeyboardInterrupt(f"not done after {SECONDS} s" if late else f"ended by {signal.Signals(number).name}")
 
 
 if __name__ == "__main__":

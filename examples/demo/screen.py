@@ -50,8 +50,8 @@ def _mails(results: Sequence[Result], pen: Pen) -> Iterator[str]:
 def _mail(number: int, result: Result, pen: Pen) -> Iterator[str]:
     mail, trace = result.mail, result.trace
     title = f"{number:>2}  {mail.title:<{TITLE}} {mail.sender} -> {mail.to}"
-    figures = _milliseconds(trace) if trace else ""
-    yield pen(BOLD, title) + f"{figures:>{WIDTH - len(title)}}"
+    figures = f"{_milliseconds(trace):>{WIDTH - len(title)}}" if trace else ""
+    yield pen(BOLD, title) + figures
     if trace is None:
         yield INDENT + pen(YELLOW, printable(result.skipped)[:WIDTH - len(INDENT)])
         return
@@ -128,7 +128,7 @@ def _logs(chain: Chain, *, kept: bool) -> Iterator[str]:
     if kept:
         yield f"logs     {chain.home.services}/{{qsmtpd,holdq}}/log/main/current"
     else:
-        yield f"logs     gone with {chain.home.path}; make demo KEEP=1 keeps them, and the chain"
+        yield f"logs     gone with {chain.home.path} (make demo KEEP=1)"
 
 
 def _summary(results: Sequence[Result], chain: Chain, seconds: float, pen: Pen) -> Iterator[str]:

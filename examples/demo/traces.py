@@ -8,7 +8,7 @@ from home import Home
 
 from qsmtpd.qmail import logline
 
-WAIT_SECONDS = 15.0
+WAIT_SECONDS = 10.0
 POLL_SECONDS = 0.02
 TAI_OF_1970 = (1 << 62) + 10
 """What multilog's time stamps begin to count at."""
