@@ -60,14 +60,14 @@ class ValidRcpt:
         return await lookups.has_key("validrcptto.cdb", b"@" + host)
 
     async def _sagredo(self, address: bytes, lookups: "Lookups") -> bool | None:
-        there = self.text is not None
         host = b"@" + address.rpartition(b"@")[2]
         for key, verdict in ((address, True), (b"-" + address, False), (host, True), (b"-" + host, False)):
             found = await lookups.has_key("morevalidrcptto.cdb", key)
-            there = there or found is not None
+            if found is None and self.text is None:
+                return None
             if found or (self.text is not None and key in self.text):
                 return verdict
-        return False if there else None
+        return False
 
     async def _sqmail(self, address: bytes, lookups: "Lookups") -> bool | None:
         if self.rules is None:

@@ -74,10 +74,9 @@ class Conversation:
             elif isinstance(event, Chunk):
                 await self._queue.write(event.data)
             else:
-                await self._answer(event)
+                await self._answer(await self._decide(event))
 
-    async def _answer(self, event: "Event") -> None:
-        verdict = await self._decide(event)
+    async def _answer(self, verdict: Verdict) -> None:
         if verdict.delay:
             await self._wire.write(self._session.data_to_send())
             await self._wire.sleep(verdict.delay)
@@ -86,7 +85,7 @@ class Conversation:
             self._code = verdict.reply.code
         self._session.reply(verdict.reply)
 
-    async def _decide(self, event: "Event") -> Verdict:
+    async def _decide(self, event: "Question") -> Verdict:
         if isinstance(event, Rcpt):
             verdict = await self._policy.recipient(event.recipient)
             self._log_recipient(verdict)
@@ -99,7 +98,6 @@ class Conversation:
             return await self._end_of_data(event)
         if isinstance(event, Helo):
             return self._policy.helo(event.name, event.extended)
-        assert isinstance(event, Connected)
         return self._policy.connect()
 
     async def _data(self) -> Verdict:
@@ -169,7 +167,9 @@ if TYPE_CHECKING:
     from ..policy import Policy
     from ..qmail.logline import Pairs
     from ..qmail.outcome import Outcome
-    from ..session import Event, Session
+    from ..session import Session
+
+    Question = Connected | Helo | Mail | Rcpt | Data | EndOfData
 
     class Log(Protocol):
         def __call__(self, event: str, pairs: Pairs) -> None: ...
