@@ -5,7 +5,6 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,14 +128,23 @@ def test_what_is_kept_runs_until_the_printed_command_stops_it(python: Path, plac
     assert stop.startswith("kill -- -")
 
 
+STAGES = {
+    "at once": ("*", b""),
+    "while it prepares": ("*/tcp.smtp/tcp.smtp", b""),
+    "while services start": ("*/svscan.log", b""),
+    "while it sends": ("*/service/qsmtpd/log/main/current", b" session id="),
+    "during the outage": ("*/service/holdq/log/main/current", b" stop pid="),
+}
+"""Stage: a file that is there then, and what it has in it."""
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-@pytest.mark.parametrize("seconds", [0.0, 0.2, 2.5])
-def test_a_signal_ends_it_and_all_that_it_started(python: Path, place: Path, seconds: float, number: signal.Signals) -> None:
-    """While it starts the services, and while it sends."""
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_signal_ends_it_and_all_that_it_started(python: Path, place: Path, stage: str, number: signal.Signals) -> None:
     with subprocess.Popen(
             [python, DEMO], env=environment(place), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
-        wait_until(lambda: any(place.iterdir()), what="the demo's directory")
-        time.sleep(seconds)
+        pattern, words = STAGES[stage]
+        wait_until(lambda: any(file.is_dir() or words in file.read_bytes() for file in place.glob(pattern)), what=stage)
         demo.send_signal(number)
         screen, said = demo.communicate(timeout=SECONDS)
 

@@ -18,10 +18,11 @@ from typing import NoReturn
 import screen
 from chain import Chain, free_port
 from home import DOMAIN, Home, NotReadyError
-from mails import MAILS, Result, imbalance, send
+from mails import MAILS, imbalance, send
 
 SECONDS = 55
 """Until it gives up, whatever it waits for."""
+INTERRUPTIONS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM}
 
 
 def main() -> int:
@@ -29,32 +30,50 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Start the chain on loopback, send mail, show what became of it.")
     parser.add_argument("--keep", action="store_true", help="leave it running")
     options = parser.parse_args()
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
+    for number in INTERRUPTIONS - {signal.SIGINT}:
         signal.signal(number, _give_up)
     signal.alarm(SECONDS)
-    started = time.monotonic()
+    signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS)  # until there is a "finally" to remove the directory
     path = Path(tempfile.mkdtemp(prefix="frontline-demo-", dir=_open_directory()))
     path.chmod(0o755)
-    chain = Chain(Home(path, free_port()))
+    return _run(Chain(Home(path, free_port())), keep=options.keep)
+
+
+def _run(chain: Chain, *, keep: bool) -> int:
+    """The demo in a home that is there; it and all that runs are gone afterwards, unless all went well and it is to be kept."""
     kept = False
     try:
-        results = _demonstrate(chain)
-        signal.alarm(0)
-        screen.show(results, chain, time.monotonic() - started, kept=options.keep)
-        if options.keep:
-            _tell_how_to_go_on(chain)
-        kept = options.keep
-        return int(bool(imbalance(results, chain.home)) or any(result.differences() for result in results))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTIONS)
+        good = _demonstrate(chain, keep=keep)
+        kept = keep
+        return int(not good)
     except (NotReadyError, OSError, subprocess.SubprocessError) as error:
         return _fail(str(error))
     except KeyboardInterrupt as interrupt:
         return _fail(str(interrupt) or "interrupted")
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
+        for number in INTERRUPTIONS:
             signal.signal(number, signal.SIG_IGN)
         if not kept:
             chain.stop()
-            shutil.rmtree(path)
+            shutil.rmtree(chain.home.path)
+
+
+def _demonstrate(chain: Chain, *, keep: bool) -> bool:
+    """Start, send, show; returns whether everything was as expected."""
+    started = time.monotonic()
+    _progress("starting tcpserver with qsmtpd, holdq, clamd and spamd")
+    chain.home.make()
+    chain.start()
+    results = []
+    for number, mail in enumerate(MAILS, 1):
+        _progress(f"sending {number} of {len(MAILS)}: {mail.title}")
+        results.append(send(mail, chain))
+    _progress("")
+    screen.show(results, chain, time.monotonic() - started, kept=keep)
+    if keep:
+        _tell_how_to_go_on(chain)
+    return not imbalance(results, chain.home) and not any(result.differences() for result in results)
 
 
 def _open_directory() -> str:
@@ -64,27 +83,15 @@ def _open_directory() -> str:
     return str(wanted) if entered or os.getuid() else "/tmp"
 
 
-def _demonstrate(chain: Chain) -> list[Result]:
-    _progress("starting tcpserver with qsmtpd, holdq, clamd and spamd")
-    chain.home.make()
-    chain.start()
-    results = []
-    for number, mail in enumerate(MAILS, 1):
-        _progress(f"sending {number} of {len(MAILS)}: {mail.title}")
-        results.append(send(mail, chain))
-    _progress("")
-    return results
-
-
 def _tell_how_to_go_on(chain: Chain) -> None:
-    home = chain.home
+    place = shlex.quote(str(chain.home.path))
     groups = " ".join(f"-{daemon.pid}" for daemon in chain.daemons)
     print(f"""
 It runs on.  Send it mail, look at what is held, and stop it:
-    swaks --server 127.0.0.1 --port {home.port} --to ann@{DOMAIN}
-    tail -f {home.services}/qsmtpd/log/main/current
-    QMAILHOME={home.path} {shlex.quote(sys.prefix)}/bin/holdq stat
-    kill -- {groups}; sleep 1; rm -r {home.path}""")
+    swaks --server 127.0.0.1 --port {chain.home.port} --to ann@{DOMAIN}
+    tail -f {place}/service/qsmtpd/log/main/current
+    QMAILHOME={place} {shlex.quote(sys.prefix)}/bin/holdq stat
+    kill -- {groups}; sleep 1; rm -r {place}""", flush=True)
 
 
 def _progress(text: str) -> None:

@@ -82,6 +82,8 @@ def _why(trace: Trace) -> str:
     if not trace.messages or trace.rules == "databytes":
         verdicts = {line.text("verdict") for line in trace.sessions}
         return rule or f"verdict={','.join(sorted(verdicts))}"
+    if not trace.scans:
+        return rule or "qqshim said nothing"
     scan = trace.scans[0]
     if rule:  # the score and the virus stand in the reply
         return " ".join([rule, *(f"{key}={scan.text(key)}" for key in ("symbols", "tags") if key in scan.values)][:2])
