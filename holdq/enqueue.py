@@ -73,7 +73,8 @@ def hold(uid: int, pid: int, now: float) -> int:
     _through(arrival)
     reader = arrival.reader
     log("hold", (("id", arrival.identity.encode()), ("hold", pid), ("uid", uid), ("from", reader.sender), ("to", reader.first),
-                 ("rcpts", reader.count), ("size", arrival.size), ("ms", int((time.time() - now) * 1000))))
+                 ("rcpts", reader.count), ("size", arrival.size), ("ms", int((time.time() - now) * 1000)),
+                 ("cpu-ms", int(time.process_time() * 1000))))
     return QUEUED
 
 

@@ -12,7 +12,7 @@ from _signal import SIGALRM, alarm, signal
 
 from qsmtpd.qmail import env, process
 from qsmtpd.qmail.control import Control
-from qsmtpd.qmail.exitcodes import CONFIGURATION, INTERNAL_BUG, TIMEOUT
+from qsmtpd.qmail.exitcodes import CONFIGURATION, INTERNAL_BUG, READ_ERROR, TIMEOUT
 
 from . import certificate, channel, config, digest, handon, header, log, scanners
 from .faults import ShimError, exit_code, explanation
@@ -43,6 +43,7 @@ class Call:
         milliseconds = int((time.monotonic() - self.started) * 1000)
         log.write("message", (
             ("qp", os.getpid()), ("ip", self.origin.client), *pairs, ("verdict", verdict), ("ms", milliseconds),
+            ("cpu-ms", int(time.process_time() * 1000)),
         ), on_stderr=self.on_stderr)
 
 
@@ -55,7 +56,7 @@ def main() -> None:
             code = _run(call)
         except BaseException as error:  # whatever it is, the caller gets a temporary code
             code = exit_code(error)
-            call.log(b"failed", ("code", code), ("why", explanation(error)))
+            call.log(b"aborted" if code == READ_ERROR else b"failed", ("code", code), ("why", explanation(error)))
     finally:
         os._exit(code)
 

@@ -45,12 +45,13 @@ class Session:
     databytes   the largest message as stored, 0 for no limit
     maxnotimpl  commands that we do not know before the session is ended, 0 for no limit
 
-    closed_by   why we have closed the connection: "quit", "refused"; None while it is open, or when the client went
+    closing     the reply that closes the connection; None while it is open, or when the client went
+    rule        why the session itself refused to go on: "newline", "protocol", "talk", "line-length"; None when it did not
     """
 
     __slots__ = (
         "_answers", "_at", "_databytes", "_decoder", "_discarded", "_eof", "_hops", "_input", "_maxnotimpl", "_output",
-        "_pending", "_size", "_skipping", "_state", "_talk", "_unknown", "_utf8", "closed_by")
+        "_pending", "_size", "_skipping", "_state", "_talk", "_unknown", "_utf8", "closing", "rule")
 
     def __init__(self, name: bytes, databytes: int, maxnotimpl: int) -> None:
         self._databytes = databytes
@@ -67,7 +68,8 @@ class Session:
         self._skipping = False
         self._discarded = self._talk = self._unknown = self._size = 0
         self._utf8 = False
-        self.closed_by: str | None = None
+        self.closing: Reply | None = None
+        self.rule: str | None = None
         self._decoder = DotDecoder()
         self._hops = HopCounter()
 
@@ -128,7 +130,12 @@ class Session:
         self._output.append(reply.wire)
         if reply.closes:
             self._state = CLOSED_STATE
-            self.closed_by = "quit" if reply.positive else "refused"
+            self.closing = reply
+
+    def _break_off(self, rule: str, reply: Reply) -> None:
+        """Refuse to go on."""
+        self.rule = rule
+        self._say(reply)
 
     def _at_end_of_input(self) -> "NeedData | Closed":
         if not self._eof:
@@ -146,7 +153,7 @@ class Session:
         try:
             stored = self._decoder.feed(data)
         except StrayNewlineError:
-            self._say(replies.STRAY_NEWLINE)
+            self._break_off("newline", replies.STRAY_NEWLINE)
             return None
         self._size += len(stored)
         self._hops.feed(stored)
@@ -162,7 +169,7 @@ class Session:
     def _command(self) -> bool:
         """Take one line and answer it, or make it the pending event; False when there is no whole line."""
         if is_foreign_record(self._input[self._at:self._at + 2]):
-            self._say(replies.NOT_SMTP)
+            self._break_off("protocol", replies.NOT_SMTP)
             return True
         end = self._input.find(b"\n", self._at)
         line = self._input[self._at:end if end >= 0 else None]
@@ -174,7 +181,7 @@ class Session:
         if line.endswith(b"\r"):
             self._obey(line[:-1])
         else:
-            self._say(replies.STRAY_NEWLINE)
+            self._break_off("newline", replies.STRAY_NEWLINE)
         return True
 
     def _skip(self, line: bytes, whole: bool) -> bool:
@@ -183,7 +190,7 @@ class Session:
         self._discarded += len(line)
         self._skipping = not whole
         if self._discarded > DISCARD_MAX:
-            self._say(replies.TOO_LONG_LINES)
+            self._break_off("line-length", replies.TOO_LONG_LINES)
         elif whole:
             self._say(replies.LINE_TOO_LONG)
         return whole or self._state == CLOSED_STATE
@@ -192,7 +199,7 @@ class Session:
         verb, argument = split(line)
         self._talk += 1
         if self._talk > TALK_MAX:
-            self._say(replies.TOO_MUCH_TALK)
+            self._break_off("talk", replies.TOO_MUCH_TALK)
         elif b"\r" in line or b"\0" in line:
             self._say(replies.SYNTAX)
         elif (self._state, verb) in OUT_OF_ORDER:
@@ -245,11 +252,11 @@ class Session:
 
     def _refuse_verb(self, verb: bytes) -> None:
         if is_foreign(verb):
-            self._say(replies.NOT_SMTP)
+            self._break_off("protocol", replies.NOT_SMTP)
             return
         self._unknown += 1
         if self._maxnotimpl and self._unknown > self._maxnotimpl:
-            self._say(replies.TOO_MUCH_TALK)
+            self._break_off("talk", replies.TOO_MUCH_TALK)
         else:
             self._say(replies.UNIMPLEMENTED)
 

@@ -25,14 +25,11 @@ def installation() -> Iterator[Path]:
     (place / "bin").mkdir()
     (place / packages).mkdir(parents=True)
     shutil.copy(venv / "pyvenv.cfg", place)
-    for name in ("python3", "qsmtpd", "qqshim", "holdq-queue"):
-        shutil.copy(venv / "bin" / name, place / "bin", follow_symlinks=False)
-    (place / "bin/python3").unlink()
     (place / "bin/python3").symlink_to(Path(sys.executable).resolve())
-    for name in ("holdq", "validusers", "tcpsmtp"):
-        text = (venv / "bin" / name).read_text()
+    for name in ("qsmtpd", "qqshim", "holdq-queue", "holdq", "validusers", "tcpsmtp"):
+        first, _, rest = (venv / "bin" / name).read_text().partition("\n")
         program = place / "bin" / name
-        program.write_text(text.replace(text.partition("\n")[0], f"#!{place}/bin/python3", 1))
+        program.write_text(f"{first.replace(str(venv), str(place))}\n{rest}")
         program.chmod(0o755)
     for name in ("qsmtpd", "qqshim", "holdq", "tools", "cdbx", "psutil"):
         shutil.copytree(venv / packages / name, place / packages / name)

@@ -54,7 +54,7 @@ class Conversation:
             self._fault(error)
             self._end("fault", replies.INTERNAL)
         await self._queue.abort()
-        await self._wire.close(self._session.data_to_send(), linger=self._session.closed_by == "refused")
+        await self._wire.close(self._session.data_to_send(), linger=self._verdict != "quit")
         self._log_session()
         return self._verdict == "quit"
 
@@ -69,12 +69,19 @@ class Conversation:
                 else:
                     self._session.receive_eof()
             elif isinstance(event, Closed):
-                self._verdict = self._session.closed_by or self._verdict
+                self._note_the_end()
                 return
             elif isinstance(event, Chunk):
                 await self._queue.write(event.data)
             else:
                 await self._answer(await self._decide(event))
+
+    def _note_the_end(self) -> None:
+        closing, rule = self._session.closing, self._session.rule
+        if closing is not None:
+            self._verdict = "quit" if closing.positive else "refused"
+            if rule is not None:
+                self._check, self._code = rule, closing.code
 
     async def _answer(self, verdict: Verdict) -> None:
         if verdict.delay:

@@ -8,6 +8,8 @@ import posix
 
 from .logline import quote
 
+PIECE = 65536
+
 
 class ControlError(Exception):
     """A control file is there, and could not be read or makes no sense; str() names it and what is wrong, in ASCII."""
@@ -36,12 +38,20 @@ class Control:
             ControlError: it is there and cannot be read.
         """
         try:
-            with open(self.path(name), "rb", opener=_open_read) as file:
-                return file.read()
+            fd = _open_read(self.path(name))
         except FileNotFoundError:
             return None
         except OSError as error:
             raise self.error(name, posix.strerror(error.errno or 0)) from error
+        text = b""
+        try:
+            while piece := posix.read(fd, PIECE):
+                text += piece
+        except OSError as error:
+            raise self.error(name, posix.strerror(error.errno or 0)) from error
+        finally:
+            posix.close(fd)
+        return text
 
     def line(self, name: str) -> bytes | None:
         """The first line without trailing blanks and tabs (b"" for an empty file); None when absent."""
@@ -78,9 +88,9 @@ class Control:
         return text
 
 
-def _open_read(path: str, flags: int) -> int:
+def _open_read(path: str) -> int:
     """As qmail's open_read.c: a FIFO without a writer is an empty file, not a session that stands still."""
-    return posix.open(path, flags | posix.O_NONBLOCK)
+    return posix.open(path, posix.O_RDONLY | posix.O_NONBLOCK)
 
 
 def digits(text: bytes) -> int:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import cdbx
 
+ROOT = Path(__file__).parents[2]
 VENV = Path(sys.prefix)
 PACKAGES = Path("lib", f"python{sys.version_info[0]}.{sys.version_info[1]}", "site-packages")
 PYTHON = Path(sys.executable).resolve()
@@ -115,15 +116,17 @@ class Site:
         shutil.copy(VENV / "pyvenv.cfg", self.place)
         (place / "python3").symlink_to(PYTHON)
         for name in ("qsmtpd", "qqshim", "holdq-queue"):
-            shutil.copy(VENV / "bin" / name, place)
+            first, _, rest = (VENV / "bin" / name).read_text().partition("\n")
+            (place / name).write_text(f"{first.replace(str(VENV), str(self.place))}\n{rest}")
+            (place / name).chmod(0o755)
         for name in ("qsmtpd", "qqshim", "holdq", "cdbx"):
             shutil.copytree(VENV / PACKAGES / name, self.place / PACKAGES / name)
         return place
 
     def _launcher(self) -> None:
-        """A launcher that finds drain in the interpreter's place: the shell's part of a start."""
+        """A launcher as pip alone installs it, with drain in the interpreter's place: the shell's part of a start."""
         (self.place / "launch").mkdir()
-        shutil.copy(self.bin / "qsmtpd", self.place / "launch")
+        shutil.copy(ROOT / "qsmtpd/launch/qsmtpd", self.place / "launch")
         (self.place / "launch/python3").symlink_to(self.place / "drain")
 
 
@@ -188,7 +191,7 @@ def _starts(site: Site) -> list[Case]:
         Case(START, "floor: a C program", [site.place / "drain"], floor="C", weight=4),
         Case(START, "floor: python3 -I -S, ended by _exit", [*BARE, ENDED], floor="Python"),
         Case(START, "python3 -I -S, ended by itself", [*BARE, "pass"], floor="part"),
-        Case(START, "the launcher's sh, execs a C program", [site.place / "launch/qsmtpd"], weight=4),
+        Case(START, "the sh of a launcher that pip alone installed", [site.place / "launch/qsmtpd"], weight=4),
         Case(START, "the virtual environment's python3 -I -S, _exit", python, floor="part"),
         Case(START, "the same, and all that qsmtpd imports", importing("qsmtpd.main")),
         Case(START, "the same, and all that qqshim imports", importing("qqshim.main")),

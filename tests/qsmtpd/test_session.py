@@ -130,7 +130,8 @@ def test_a_reply_that_closes_ends_it() -> None:
     session.reply(replies.CONTROLS)
 
     assert isinstance(session.next_event(), Closed)
-    assert session.closed_by == "refused"
+    assert session.closing is replies.CONTROLS
+    assert session.rule is None
     assert codes(session.data_to_send()) == [421]
     assert session.data_to_send() == b""
 
@@ -173,3 +174,18 @@ def test_the_announced_size(size: bytes) -> None:
 
     assert isinstance(event, Mail)
     assert event.size == int(size)
+
+
+@pytest.mark.parametrize(("said", "rule", "code"), [
+    (b"NOOP\n", "newline", 451), (b"GET / HTTP/1.1\r\n", "protocol", 554), (b"\x16\x03", "protocol", 554),
+    (b"NOOP\r\n" * (TALK_MAX + 1), "talk", 421), (b"x" * (DISCARD_MAX + 1), "line-length", 421),
+    (b"MAIL FROM:<>\r\nRCPT TO:<a@b>\r\nDATA\r\nx\n.\r\n", "newline", 451)])
+def test_why_the_session_broke_off(said: bytes, rule: str, code: int) -> None:
+    """A1, A15: so that the log shows what was tried."""
+    model = Model()
+
+    model.feed(said)
+
+    assert model.session.rule == rule
+    assert model.session.closing
+    assert model.session.closing.code == code

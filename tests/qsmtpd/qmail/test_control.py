@@ -113,7 +113,7 @@ def test_a_fifo_does_not_stand_still(directory: Path) -> None:
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.EMFILE, errno.ENOTDIR, errno.ESTALE])
 def test_unreadable(directory: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """A fault of ours never opens a relay: absent is ENOENT and nothing else."""
-    def fail(path: str, flags: int) -> int:
+    def fail(path: str) -> int:
         raise OSError(number, os.strerror(number), path)
 
     monkeypatch.setattr(control, "_open_read", fail)
