@@ -92,6 +92,7 @@ class Policy:
         """
         mail = self.mail
         mail.recipient = await self._with_local_host(address)
+        mail.host = domain(mail.recipient)
         mail.known = await self._valid.knows(mail, self._lookups)
         mail.rcpt += 1
         mail.bad += mail.known is False
@@ -119,8 +120,10 @@ class Policy:
 
     async def _with_local_host(self, address: bytes) -> bytes:
         """box@[one of our addresses] is box@localiphost, before anything else is looked at (qmail-smtpd(8))."""
+        if self._localiphost is None or not address.endswith(b"]"):
+            return address
         host = domain(address)
-        if self._localiphost is None or host is None or not (host.startswith(b"[") and host.endswith(b"]")):
+        if host is None or not host.startswith(b"["):
             return address
         if await self._lookups.is_own_address(host[1:-1]):
             return address[:-len(host)] + self._localiphost

@@ -16,13 +16,14 @@ class Mail:
     protocol    the word after "with" in the Received line
     sender      of this transaction, None before MAIL
     recipient   the one in hand
+    host        its domain, A to Z in lower case; None without an "@"
     known       whether the recipient in hand exists; None when nobody was asked
     recipients  of this transaction, as they go into the envelope
     rcpt, good, bad  recipients of the session: all, accepted, refused because nobody here has that name
     """
 
     __slots__ = (
-        "bad", "blocked", "good", "helo", "known", "protocol", "rcpt", "recipient", "recipients", "relay", "sender")
+        "bad", "blocked", "good", "helo", "host", "known", "protocol", "rcpt", "recipient", "recipients", "relay", "sender")
 
     def __init__(self, relay: bytes | None, blocked: bytes | None) -> None:
         self.relay = relay
@@ -31,6 +32,7 @@ class Mail:
         self.protocol = b"SMTP"
         self.sender: bytes | None = None
         self.recipient = b""
+        self.host: bytes | None = None
         self.known: bool | None = None
         self.recipients: list[bytes] = []
         self.rcpt = self.good = self.bad = 0

@@ -4,7 +4,6 @@ An entry is a host, or .suffix for all hosts below it.  A client with RELAYCLIEN
 is local.  Without rcpthosts qmail-smtpd accepts every domain: we accept none, for an absent file must not open a relay.
 """
 
-from ..address import domain
 from ..replies import NO_GATEWAY, Reply
 from .base import Mail
 
@@ -19,11 +18,13 @@ class RcptHosts:
         self.listed = listed
 
     async def __call__(self, mail: Mail, lookups: "Lookups") -> Reply | None:
-        host = domain(mail.recipient)
+        host = mail.host
         if mail.relay is not None or host is None:
             return None
         if self.listed is None:
             return NO_GATEWAY
+        if host in self.listed:
+            return None
         names = with_suffixes(host)
         if not self.listed.isdisjoint(names):
             return None

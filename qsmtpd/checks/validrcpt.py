@@ -54,9 +54,11 @@ class ValidRcpt:
         found = await lookups.has_key("validrcptto.cdb", address)
         if found is None or found:
             return found
-        for i in range(len(user) - 1, -1, -1):
-            if user[i] == 0x2D and await lookups.has_key("validrcptto.cdb", user[:i + 1] + b"default@" + host):
+        dash = user.rfind(b"-")
+        while dash >= 0:
+            if await lookups.has_key("validrcptto.cdb", user[:dash + 1] + b"default@" + host):
                 return True
+            dash = user.rfind(b"-", 0, dash)
         return await lookups.has_key("validrcptto.cdb", b"@" + host)
 
     async def _sagredo(self, address: bytes, lookups: "Lookups") -> bool | None:

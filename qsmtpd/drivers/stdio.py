@@ -69,17 +69,16 @@ class DescriptorWire:
         posix.set_blocking(self._out, True)
 
     def _write(self, data: bytes, deadline: float) -> None:
-        view = memoryview(data)
-        while view:
+        while data:
             try:
-                sent = posix.write(self._out, view)
+                sent = posix.write(self._out, data)
             except BlockingIOError:
                 writable = select.poll()
                 writable.register(self._out, select.POLLOUT)
                 self._wait(writable, deadline)
                 continue
             self.bytes_out += sent
-            view = view[sent:]
+            data = data[sent:]
 
     def _wait(self, poll: select.poll, deadline: float) -> None:
         left = min(deadline, self._end) - time.monotonic()

@@ -194,6 +194,7 @@ def test_the_log_line(shim: Shim, clamd: Scanner, spamd: Scanner, qmail_home: Qm
     (line,) = called.log
 
     assert line.pop("ms").isdigit()
+    assert line.pop("cpu-ms").isdigit()
     assert qmail_home.queued.joinpath(line.pop("qp").decode()).exists(), "the next program has the same process id"
     assert line == {
         "ip": b"192.0.2.7", "from": b'a b="\n@x', "rcpts": b"2", "size": b"%d" % (12 + len(body)),
@@ -291,7 +292,8 @@ def test_a_bug_is_temporary(installation: Path, shim: Shim, tmp_path: Path) -> N
 def test_a_broken_installation_is_temporary(installation: Path, tmp_path: Path, shim: Shim) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/python3").symlink_to((installation / "bin/python3").resolve())
-    (tmp_path / "bin/qqshim").write_bytes((installation / "bin/qqshim").read_bytes())
+    program = (installation / "bin/qqshim").read_text()
+    (tmp_path / "bin/qqshim").write_text(program.replace(str(installation), str(tmp_path)))
     (tmp_path / "bin/qqshim").chmod(0o755)
     shim.argv = [str(tmp_path / "bin/qqshim")]
     called = shim()

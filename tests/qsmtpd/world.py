@@ -1,5 +1,6 @@
 """A world of which a test knows the answers: Lookups from a dict, a Mail with what a check looks at."""
 
+from qsmtpd.address import domain
 from qsmtpd.checks.base import LookupFailedError, Mail
 
 
@@ -30,4 +31,5 @@ def mail(recipient: bytes = b"", *, sender: bytes = b"", relay: bytes | None = N
     known = Mail(relay, blocked)
     known.sender = sender
     known.recipient = recipient
+    known.host = domain(recipient)
     return known
