@@ -3,13 +3,12 @@ PYTHON ?= /usr/bin/python3
 VENV := .venv
 BIN := $(VENV)/bin
 PREFIX ?= /usr/local/frontline
+LAUNCHERS := qsmtpd/launch/qsmtpd qqshim/launch/qqshim holdq/launch/holdq-queue
 SOURCES := $(shell find qsmtpd qqshim holdq tools -type f -not -name '*.pyc') setup.cfg pyproject.toml README.md LICENSE
 
-# A launcher begins with sh, which finds the interpreter beside it.  Where the environment's path may stand in a first line the
-# kernel starts the interpreter itself: that saves the sh, 0.7 ms of each session and message.
-define without-sh
-	@case '$(1)' in *[[:space:]]*) ;; *) \
-	  for name in qsmtpd qqshim holdq-queue; do sed -i '1s|.*|#!$(1)/bin/python3 -IS|' $(1)/bin/$$name; done ;; esac
+# The kernel starts the interpreter by itself only where its path may stand in a first line.
+define pack
+	@case '$(1)' in *[[:space:]]*) ;; *) $(1)/bin/python3 -IS tools/pack.py $(1) $(LAUNCHERS) ;; esac
 endef
 
 .PHONY: demo test lint bench soak install packages packages-if-possible clean
@@ -47,7 +46,7 @@ $(VENV)/ready: setup.cfg
 $(VENV)/installed: $(VENV)/ready $(SOURCES)
 	@rm -rf build
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation .
-	$(call without-sh,$(CURDIR)/$(VENV))
+	$(call pack,$(CURDIR)/$(VENV))
 	@rm -rf build
 	@touch $@
 
@@ -55,7 +54,7 @@ $(VENV)/installed: $(VENV)/ready $(SOURCES)
 install:
 	$(PYTHON) -m venv $(PREFIX)
 	$(PREFIX)/bin/pip install --quiet .
-	$(call without-sh,$(abspath $(PREFIX)))
+	$(call pack,$(abspath $(PREFIX)))
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

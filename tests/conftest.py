@@ -26,13 +26,15 @@ def installation() -> Iterator[Path]:
     (place / packages).mkdir(parents=True)
     shutil.copy(venv / "pyvenv.cfg", place)
     (place / "bin/python3").symlink_to(Path(sys.executable).resolve())
-    for name in ("qsmtpd", "qqshim", "holdq-queue", "holdq", "validusers", "tcpsmtp"):
+    for name in ("holdq", "validusers", "tcpsmtp"):
         first, _, rest = (venv / "bin" / name).read_text().partition("\n")
         program = place / "bin" / name
         program.write_text(f"{first.replace(str(venv), str(place))}\n{rest}")
         program.chmod(0o755)
     for name in ("qsmtpd", "qqshim", "holdq", "tools", "cdbx", "psutil"):
         shutil.copytree(venv / packages / name, place / packages / name)
+    launchers = sorted(ROOT.glob("*/launch/*"))
+    subprocess.run([place / "bin/python3", "-IS", ROOT / "tools/pack.py", place, *launchers], check=True)
     subprocess.run(["chmod", "-R", "a+rX", place], check=True)
     yield place
     shutil.rmtree(place)

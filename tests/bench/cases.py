@@ -115,12 +115,10 @@ class Site:
         place.mkdir()
         shutil.copy(VENV / "pyvenv.cfg", self.place)
         (place / "python3").symlink_to(PYTHON)
-        for name in ("qsmtpd", "qqshim", "holdq-queue"):
-            first, _, rest = (VENV / "bin" / name).read_text().partition("\n")
-            (place / name).write_text(f"{first.replace(str(VENV), str(self.place))}\n{rest}")
-            (place / name).chmod(0o755)
         for name in ("qsmtpd", "qqshim", "holdq", "cdbx"):
             shutil.copytree(VENV / PACKAGES / name, self.place / PACKAGES / name)
+        launchers = sorted(ROOT.glob("*/launch/*"))
+        subprocess.run([place / "python3", "-IS", ROOT / "tools/pack.py", self.place, *launchers], check=True)
         return place
 
     def _launcher(self) -> None:
