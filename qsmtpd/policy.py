@@ -50,15 +50,16 @@ class Policy:
         self._size = Size(config.databytes)
         self._valid = ValidRcpt(config.validrcptto, config.recipients, config.envnoathost)
         self._tarpit = Tarpit(config.tarpitcount, config.tarpitdelay)
-        self._rcpt_order: tuple[Check, ...] = (
-            Blocked(),
-            TooManyInvalid(config.brtlimit),
-            DoubleBounce(),
-            BadMailFrom(config.badmailfrom),
-            RcptHosts(config.rcpthosts),
-            self._valid,
-            TooManyRecipients(config.maxrecipients),
+        order: tuple[tuple[object, Check], ...] = (
+            (mail.blocked, Blocked()),
+            (config.brtlimit, TooManyInvalid(config.brtlimit)),
+            (True, DoubleBounce()),
+            (config.badmailfrom, BadMailFrom(config.badmailfrom)),
+            (True, RcptHosts(config.rcpthosts)),
+            (True, self._valid),
+            (config.maxrecipients, TooManyRecipients(config.maxrecipients)),
         )
+        self._rcpt_order = [check for in_use, check in order if in_use]
 
     def connect(self) -> Verdict:
         return Verdict(replies.greeting(self._name))
@@ -78,7 +79,7 @@ class Policy:
         if reply:
             return Verdict(reply, self._size.name)
         mail = self.mail
-        mail.sender = await self._with_local_host(address)
+        mail.sender = await self._with_local_host(address) if address.endswith(b"]") else address
         mail.recipients = []
         if utf8:
             mail.protocol = b"UTF8SMTP"
@@ -91,7 +92,7 @@ class Policy:
             LookupFailedError: as above.
         """
         mail = self.mail
-        mail.recipient = await self._with_local_host(address)
+        mail.recipient = await self._with_local_host(address) if address.endswith(b"]") else address
         mail.host = domain(mail.recipient)
         mail.known = await self._valid.knows(mail, self._lookups)
         mail.rcpt += 1
@@ -120,10 +121,8 @@ class Policy:
 
     async def _with_local_host(self, address: bytes) -> bytes:
         """box@[one of our addresses] is box@localiphost, before anything else is looked at (qmail-smtpd(8))."""
-        if self._localiphost is None or not address.endswith(b"]"):
-            return address
         host = domain(address)
-        if host is None or not host.startswith(b"["):
+        if self._localiphost is None or host is None or not host.startswith(b"["):
             return address
         if await self._lookups.is_own_address(host[1:-1]):
             return address[:-len(host)] + self._localiphost

@@ -17,11 +17,11 @@ class TooManyRecipients:
     name = "maxrecipients"
 
     def __init__(self, maximum: int) -> None:
-        """maximum  recipients of a message, 0 for no limit."""
+        """maximum  recipients of a message."""
         self.maximum = maximum
 
     async def __call__(self, mail: Mail, lookups: "Lookups") -> Reply | None:
-        return TOO_MANY_RECIPIENTS if self.maximum and len(mail.recipients) >= self.maximum else None
+        return TOO_MANY_RECIPIENTS if len(mail.recipients) >= self.maximum else None
 
 
 class TooManyInvalid:
@@ -30,11 +30,11 @@ class TooManyInvalid:
     name = "brtlimit"
 
     def __init__(self, limit: int) -> None:
-        """limit  invalid recipients that are answered in a session; the next one ends it.  0 for no limit."""
+        """limit  invalid recipients that are answered in a session; the next one ends it."""
         self.limit = limit
 
     async def __call__(self, mail: Mail, lookups: "Lookups") -> Reply | None:
-        return TOO_MANY_INVALID if self.limit and mail.bad > self.limit else None
+        return TOO_MANY_INVALID if mail.bad > self.limit else None
 
 
 class Tarpit:

@@ -27,6 +27,7 @@ class ValidRcpt:
         self.text = text
         self.rules = rules
         self.default_host = default_host
+        self._asked = [self._simpson, self._sagredo, self._sqmail]
 
     async def knows(self, mail: Mail, lookups: "Lookups") -> bool | None:
         """Whether the recipient in hand exists; None when there is nobody to ask."""
@@ -37,14 +38,13 @@ class ValidRcpt:
             return True
         if b"@" not in address:
             address += b"@" + self.default_host
-        opinions = [
-            await self._simpson(address, lookups),
-            await self._sagredo(address, lookups),
-            await self._sqmail(address, lookups),
-        ]
-        if True in opinions:
-            return True
-        return False if False in opinions else None
+        for ask in tuple(self._asked):
+            known = await ask(address, lookups)
+            if known:
+                return True
+            if known is None:
+                self._asked.remove(ask)  # it is not there, and a session sees one state of the databases
+        return False if self._asked else None
 
     async def __call__(self, mail: Mail, lookups: "Lookups") -> Reply | None:
         return NO_MAILBOX if mail.known is False else None

@@ -12,6 +12,8 @@ from ..policy import Verdict
 from ..qmail.env import Peer
 from ..replies import Reply
 
+LINES_MAX = 40
+"""Recipients whose lines wait for each other: a line by itself costs as much as the answer that it tells of."""
 KNOWN = {True: b"valid", False: b"invalid", None: b"unchecked"}
 
 
@@ -35,6 +37,7 @@ class Conversation:
         self._verdict = "eof"
         self._check: str | None = None
         self._code = 0
+        self._waiting: list[tuple[bytes, bool | None, int, str | None]] = []
 
     async def run(self) -> bool:
         """Talk until the end; True when the client said QUIT.  A message that was not finished by then is not queued."""
@@ -95,7 +98,7 @@ class Conversation:
     async def _decide(self, event: "Question") -> Verdict:
         if isinstance(event, Rcpt):
             verdict = await self._policy.recipient(event.recipient)
-            self._log_recipient(verdict)
+            self._note_recipient(verdict)
             return verdict
         if isinstance(event, Mail):
             return await self._policy.sender(event.sender, event.size, event.utf8)
@@ -140,22 +143,31 @@ class Conversation:
     # The log (docs/log.md)
 
     def _fault(self, error: BaseException) -> None:
+        self._log_recipients()
         self._log("fault", [("id", self._identity), ("why", f"{type(error).__name__}: {error}".encode("utf-8", "replace"))])
 
-    def _log_recipient(self, verdict: Verdict) -> None:
+    def _note_recipient(self, verdict: Verdict) -> None:
         mail = self._policy.mail
-        self._log("rcpt", [
-            ("id", self._identity), ("to", mail.recipient), ("is", KNOWN[mail.known]), ("code", verdict.reply.code),
-            ("rule", _name(verdict.check))])
+        self._waiting.append((mail.recipient, mail.known, verdict.reply.code, verdict.check))
+        if len(self._waiting) >= LINES_MAX:
+            self._log_recipients()
+
+    def _log_recipients(self) -> None:
+        for recipient, known, code, check in self._waiting:
+            self._log("rcpt", [
+                ("id", self._identity), ("to", recipient), ("is", KNOWN[known]), ("code", code), ("rule", _name(check))])
+        self._waiting.clear()
 
     def _log_message(self, size: int, number: int, verdict: Verdict) -> None:
         mail = self._policy.mail
+        self._log_recipients()
         self._log("message", [
             ("id", self._identity), ("qp", number), ("from", mail.sender), ("rcpts", len(mail.recipients)), ("size", size),
             ("code", verdict.reply.code), ("rule", _name(verdict.check))])
 
     def _log_session(self) -> None:
         mail, peer, wire = self._policy.mail, self._peer, self._wire
+        self._log_recipients()
         self._log("session", [
             ("id", self._identity), ("ip", peer.ip), ("ptr", peer.host), ("helo", mail.helo), ("from", mail.sender),
             ("rule", _name(self._check)), ("verdict", self._verdict.encode()), ("code", self._code or None),

@@ -106,3 +106,10 @@ def test_the_protocol_word() -> None:
     assert of.mail.protocol == b"ESMTP"
     complete(of.sender(b"", 0, True))
     assert of.mail.protocol == b"UTF8SMTP"
+
+
+def test_limits_of_nothing_are_no_limits() -> None:
+    of = policy(DictLookups({"validrcptto.cdb": set()}), brtlimit=0, maxrecipients=0)
+    complete(of.sender(b"", 0, False))
+
+    assert {rcpt(of, b"bad@bench.test").check for _ in range(5000)} == {"validrcpt"}

@@ -7,7 +7,7 @@ from qsmtpd.drivers.stdio import complete
 from tests.qsmtpd.world import DictLookups, mail
 
 
-@pytest.mark.parametrize(("maximum", "taken", "refused"), [(0, 99999, False), (2, 1, False), (2, 2, True)])
+@pytest.mark.parametrize(("maximum", "taken", "refused"), [(2, 1, False), (2, 2, True)])
 def test_too_many_recipients(maximum: int, taken: int, refused: bool) -> None:
     known = mail()
     known.recipients = [b"x@y"] * taken
@@ -15,7 +15,7 @@ def test_too_many_recipients(maximum: int, taken: int, refused: bool) -> None:
     assert (complete(TooManyRecipients(maximum)(known, DictLookups())) is not None) == refused
 
 
-@pytest.mark.parametrize(("limit", "bad", "ended"), [(0, 99999, False), (2, 2, False), (2, 3, True)])
+@pytest.mark.parametrize(("limit", "bad", "ended"), [(2, 2, False), (2, 3, True)])
 def test_too_many_invalid(limit: int, bad: int, ended: bool) -> None:
     known = mail()
     known.bad = bad
