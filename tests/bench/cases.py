@@ -191,7 +191,7 @@ def _starts(site: Site) -> list[Case]:
         Case(START, "python3 -I -S, ended by itself", [*BARE, "pass"], floor="part"),
         Case(START, "the sh of a launcher that pip alone installed", [site.place / "launch/qsmtpd"], weight=4),
         Case(START, "the virtual environment's python3 -I -S, _exit", python, floor="part"),
-        Case(START, "the same, and all that qsmtpd imports", importing("qsmtpd.main")),
-        Case(START, "the same, and all that qqshim imports", importing("qqshim.main")),
-        Case(START, "the same, and all that holdq-queue imports", importing("holdq.enqueue")),
+        Case(START, "the same, and what qsmtpd imports, one by one", importing("qsmtpd.main")),
+        Case(START, "the same, and what qqshim imports, one by one", importing("qqshim.main")),
+        Case(START, "the same, and what holdq-queue imports, one by one", importing("holdq.enqueue")),
     ]

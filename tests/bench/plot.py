@@ -6,7 +6,8 @@ from html import escape
 from tests.bench.cases import TITLES
 from tests.bench.figures import Figure
 
-WIDTH, LEFT, RIGHT = 900, 340, 80
+WIDTH, LEFT, RIGHT = 940, 380, 80
+LABEL = 36
 BAR, GAP, HEADING = 16, 6, 34
 OURS, FLOOR, BUDGET = "#2a6f97", "#b8c4cc", "#c8553d"
 LEGEND = 30
@@ -42,12 +43,15 @@ def _legend() -> list[str]:
 
 def _bar(each: Figure, top: int, scale: float) -> list[str]:
     length = max(each.cpu_ms * scale, 1)
+    budget = each.case.budget[0] * scale
+    # The figure stands behind its bar, or behind the budget where that would cross it.
+    figure = budget if length - 4 < budget < length + LABEL else length
     parts = [
         _text(LEFT - 8, top + 12, each.case.name, "text-anchor='end'"),
         _box(LEFT, top, length, FLOOR if each.case.floor else OURS),
-        _text(LEFT + length + 6, top + 12, f"{each.cpu_ms:.1f}")]
-    if each.case.budget[0]:
-        parts.append(_line(LEFT + each.case.budget[0] * scale, top - 2, top + BAR + 2))
+        _text(LEFT + figure + 6, top + 12, f"{each.cpu_ms:.1f}")]
+    if budget:
+        parts.append(_line(LEFT + budget, top - 2, top + BAR + 2))
     return parts
 
 

@@ -121,7 +121,8 @@ the rate. A **budget** is what we allow ourselves.
 
 The **floors** do what cannot be left out: tcpserver starts a program for the session, and that gives fixed replies, without
 looking anything up, without a log. One is in C and linked statically; the other is `python3 -I -S -c`, which imports nothing.
-What lies between that one and ours is the price of what ours does.
+What lies between that one and ours is the price of what ours does. Our programs do not import their modules one by one, as the
+last group shows it: `make install` packs them (`tools/pack.py`).
 
 How it is measured: `tests/bench/run.py`. The server is a real tcpserver with the launchers as they are installed, its log goes
 to a file, the existing recipients stand in a validrcptto.cdb, BRTLIMIT is 0. The generator, `tests/bench/load.c`, knows which
