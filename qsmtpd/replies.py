@@ -14,20 +14,26 @@ class Reply:
     """A reply, ready for the wire: whatever the text holds, what is sent is one code and lines of printable ASCII.
 
     code    250, 354, 553 ...
-    wire    the bytes to send, all lines, each ended by CR LF
     closes  the connection is closed after it
     """
 
-    __slots__ = ("closes", "code", "wire")
+    __slots__ = ("_lines", "_status", "_wire", "closes", "code")
 
     def __init__(self, code: int, status: str, *lines: str | bytes, closes: bool = False) -> None:
         self.code = code
         self.closes = closes or code == 421
-        prefix = f"{status} ".encode() if status else b""
-        texts = [prefix + _printable(line) for line in lines]
-        last = texts.pop()
-        room = LINE_MAX - 4
-        self.wire = b"".join(b"%d-%b\r\n" % (code, text[:room]) for text in texts) + b"%d %b\r\n" % (code, last[:room])
+        self._status = status
+        self._lines = lines
+        self._wire = b""
+
+    @property
+    def wire(self) -> bytes:
+        """The bytes to send, all lines, each ended by CR LF; made when they are first asked for, for few of all are."""
+        if not self._wire:
+            prefix = f"{self._status} ".encode() if self._status else b""
+            *texts, last = [(prefix + _printable(line))[:LINE_MAX - 4] for line in self._lines]
+            self._wire = b"".join([b"%d-%b\r\n" % (self.code, text) for text in texts]) + b"%d %b\r\n" % (self.code, last)
+        return self._wire
 
     @property
     def positive(self) -> bool:

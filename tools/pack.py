@@ -31,26 +31,43 @@ from marshal import loads
 sys.path.insert(0, {packages!r})
 try:
     fd = posix.open({pack!r} + sys.implementation.cache_tag, posix.O_RDONLY)
-    modules = loads(posix.read(fd, posix.fstat(fd).st_size))
+    loader, modules = loads(posix.read(fd, posix.fstat(fd).st_size))
     posix.close(fd)
-    for _, path, *packed, _, _ in modules:
-        found = posix.stat(path)
-        if packed != [int(found.st_mtime), found.st_size]:
-            raise ImportError(path)
-except (OSError, ValueError, TypeError, EOFError, ImportError):
-    modules = ()
-for name, path, _, _, is_package, _ in modules:
-    module = sys.modules[name] = type(sys)(name)
-    module.__file__ = path
-    module.__package__ = name if is_package else name.rpartition(".")[0]
-    if is_package:
-        module.__path__ = [path.rpartition("/")[0]]
-for name, *_, code in modules:
-    exec(code, sys.modules[name].__dict__)
-    parent, _, last = name.rpartition(".")
-    if parent:
-        setattr(sys.modules[parent], last, sys.modules[name])
+except (OSError, ValueError, TypeError, EOFError):
+    pass
+else:
+    exec(loader)
 {start}"""
+LOADER = """\
+import gc
+
+def as_packed(path, changed, size):
+    try:
+        found = posix.stat(path)
+    except OSError:
+        return False
+    return (int(found.st_mtime), found.st_size) == (changed, size)
+
+def load():
+    for name, path, _, _, is_package, _ in modules:
+        module = sys.modules[name] = type(sys)(name)
+        module.__file__ = path
+        module.__package__ = name if is_package else name.rpartition(".")[0]
+        if is_package:
+            module.__path__ = [path.rpartition("/")[0]]
+    for name, *_, code in modules:
+        exec(code, sys.modules[name].__dict__)
+        parent, _, last = name.rpartition(".")
+        if parent:
+            setattr(sys.modules[parent], last, sys.modules[name])
+
+if all([as_packed(*module[1:4]) for module in modules]):
+    gc.disable()
+    load()
+    gc.freeze()
+    gc.enable()
+"""
+"""It is in the pack too, compiled, and runs in the launcher's name space."""
 
 Packed = tuple[str, str, int, int, bool, CodeType]
 """Module: name, path of its source, that file's time of change in whole seconds and its size, whether it is a package, code."""
@@ -93,8 +110,9 @@ def pack(prefix: Path, launcher: Path) -> None:
     start = text[text.index("site-packages"):].partition("\n")[2].lstrip("\n")
     entry = start.partition("from ")[2].split()[0]
     target = f"{packages}/{launcher.name}.pack."
+    loader = compile(LOADER, "pack", "exec", dont_inherit=True)
     # By the interpreter's version: what one has compiled may crash another.
-    write(Path(target + sys.implementation.cache_tag), marshal.dumps(record(entry, packages)), 0o644)
+    write(Path(target + sys.implementation.cache_tag), marshal.dumps((loader, record(entry, packages))), 0o644)
     program = LAUNCHER.format(
         python=prefix / "bin/python3", source=f"{entry.partition('.')[0]}/launch/{launcher.name}", packages=str(packages),
         pack=target, start=start)
