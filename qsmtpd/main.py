@@ -47,5 +47,5 @@ def serve(identity: bytes) -> bool:
     session = Session(config.smtpgreeting, config.databytes, config.maxnotimpl)
     queue = BlockingQueue((env.get("QMAILQUEUE") or b"bin/qmail-queue").decode("utf-8", "surrogateescape"))
     conversation = Conversation(
-        session=session, policy=policy, peer=env.peer(), wire=wire, queue=queue, log=logline.write, identity=identity)
+        session=session, policy=policy, peer=env.peer(), wire=wire, queue=queue, log=logline.write_all, identity=identity)
     return complete(conversation.run())

@@ -125,8 +125,8 @@ class Played:
             peer=Peer(b"192.0.2.1", None, None, b"mx.bench.test"), wire=self.wire, queue=self.queue, log=self._log,
             identity=b"1.1").run())
 
-    def _log(self, event: str, pairs: Pairs) -> None:
-        self.lines.append((event, dict(pairs)))
+    def _log(self, lines: list[tuple[str, Pairs]]) -> None:
+        self.lines += [(event, dict(pairs)) for event, pairs in lines]
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from ..qmail.env import Peer
 from ..replies import Reply
 
 LINES_MAX = 40
-"""Recipients whose lines wait for each other: a line by itself costs as much as the answer that it tells of."""
+"""Lines about recipients that wait for each other: one by itself costs as much as the answer that it tells of."""
 KNOWN = {True: b"valid", False: b"invalid", None: b"unchecked"}
 
 
@@ -37,7 +37,7 @@ class Conversation:
         self._verdict = "eof"
         self._check: str | None = None
         self._code = 0
-        self._waiting: list[tuple[bytes, bool | None, int, str | None]] = []
+        self._lines: list[tuple[str, Pairs]] = []
 
     async def run(self) -> bool:
         """Talk until the end; True when the client said QUIT.  A message that was not finished by then is not queued."""
@@ -58,7 +58,7 @@ class Conversation:
             self._end("fault", replies.INTERNAL)
         await self._queue.abort()
         await self._wire.close(self._session.data_to_send(), linger=self._verdict != "quit")
-        self._log_session()
+        self._note_session()
         return self._verdict == "quit"
 
     async def _talk(self) -> None:
@@ -132,7 +132,7 @@ class Conversation:
             outcome = await self._queue.finish(mail.sender or b"", mail.recipients)
             reply = Reply(outcome.code, outcome.status, *outcome.lines) if outcome.code else replies.queued(time.time(), number)
             verdict = Verdict(reply, "queue" if outcome.code else None)
-        self._log_message(event.size, number, verdict)
+        self._note_message(event.size, number, verdict)
         return verdict
 
     def _end(self, why: str, reply: Reply | None) -> None:
@@ -143,36 +143,38 @@ class Conversation:
     # The log (docs/log.md)
 
     def _fault(self, error: BaseException) -> None:
-        self._log_recipients()
-        self._log("fault", [("id", self._identity), ("why", f"{type(error).__name__}: {error}".encode("utf-8", "replace"))])
+        self._note("fault", [("why", f"{type(error).__name__}: {error}".encode("utf-8", "replace"))])
+        self._write_log()
 
     def _note_recipient(self, verdict: Verdict) -> None:
         mail = self._policy.mail
-        self._waiting.append((mail.recipient, mail.known, verdict.reply.code, verdict.check))
-        if len(self._waiting) >= LINES_MAX:
-            self._log_recipients()
+        self._note("rcpt", [
+            ("to", mail.recipient), ("is", KNOWN[mail.known]), ("code", verdict.reply.code), ("rule", _name(verdict.check))])
+        if len(self._lines) >= LINES_MAX:
+            self._write_log()
 
-    def _log_recipients(self) -> None:
-        for recipient, known, code, check in self._waiting:
-            self._log("rcpt", [
-                ("id", self._identity), ("to", recipient), ("is", KNOWN[known]), ("code", code), ("rule", _name(check))])
-        self._waiting.clear()
-
-    def _log_message(self, size: int, number: int, verdict: Verdict) -> None:
+    def _note_message(self, size: int, number: int, verdict: Verdict) -> None:
         mail = self._policy.mail
-        self._log_recipients()
-        self._log("message", [
-            ("id", self._identity), ("qp", number), ("from", mail.sender), ("rcpts", len(mail.recipients)), ("size", size),
+        self._note("message", [
+            ("qp", number), ("from", mail.sender), ("rcpts", len(mail.recipients)), ("size", size),
             ("code", verdict.reply.code), ("rule", _name(verdict.check))])
+        self._write_log()
 
-    def _log_session(self) -> None:
+    def _note_session(self) -> None:
         mail, peer, wire = self._policy.mail, self._peer, self._wire
-        self._log_recipients()
-        self._log("session", [
-            ("id", self._identity), ("ip", peer.ip), ("ptr", peer.host), ("helo", mail.helo), ("from", mail.sender),
+        self._note("session", [
+            ("ip", peer.ip), ("ptr", peer.host), ("helo", mail.helo), ("from", mail.sender),
             ("rule", _name(self._check)), ("verdict", self._verdict.encode()), ("code", self._code or None),
             ("rcpt", mail.rcpt), ("good", mail.good), ("bad", mail.bad), ("in", wire.bytes_in), ("out", wire.bytes_out),
             ("ms", int((time.monotonic() - self._started) * 1000)), ("cpu-ms", int(time.process_time() * 1000))])
+        self._write_log()
+
+    def _note(self, event: str, pairs: "Pairs") -> None:
+        self._lines.append((event, [("id", self._identity), *pairs]))
+
+    def _write_log(self) -> None:
+        self._log(self._lines)
+        self._lines.clear()
 
 
 def _name(check: str | None) -> bytes | None:
@@ -191,7 +193,9 @@ if TYPE_CHECKING:
     Question = Connected | Helo | Mail | Rcpt | Data | EndOfData
 
     class Log(Protocol):
-        def __call__(self, event: str, pairs: Pairs) -> None: ...
+        """Writes lines, at once."""
+
+        def __call__(self, lines: list[tuple[str, Pairs]]) -> None: ...
 
     class Wire(Protocol):
         """The connection.  Everything may raise TimeoutError when a deadline has passed, and ConnectionError."""

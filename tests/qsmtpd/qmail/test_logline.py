@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsmtpd.qmail.logline import LINE_MAX, VALUE_MAX, format_line, parse, quote, write
+from qsmtpd.qmail.logline import LINE_MAX, VALUE_MAX, format_line, parse, quote, write, write_all
 
 KEYS = st.from_regex(r"[a-z][a-z-]{0,11}", fullmatch=True)
 
@@ -116,6 +116,19 @@ def test_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     write("start", [("pid", 7)])
 
     assert calls == [(2, b"start pid=7\n")]
+
+
+def test_several_lines_in_few_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each call holds whole lines, and no more than a pipe takes at once."""
+    calls: list[bytes] = []
+    monkeypatch.setattr(posix, "write", lambda _, data: calls.append(data))
+    lines = [("rcpt", [("id", b"%d" % number), ("to", b"x" * (number % 900))]) for number in range(100)]
+
+    write_all(lines)
+
+    assert b"".join(calls) == b"".join(format_line(*line) for line in lines)
+    assert all(call.endswith(b"\n") and len(call) <= LINE_MAX for call in calls)
+    assert len(calls) < 20
 
 
 def test_a_log_that_is_closed_stops_nothing() -> None:
