@@ -94,7 +94,8 @@ class Chain:
             except (OSError, ValueError):
                 continue
             mine = f"PORT={self.port}".encode() in environ.split(b"\0")
-            if mine and any(word.endswith(b"/" + name.encode()) for word in words for name in names):
+            programs = {words[0], *(word.rpartition(b"/")[2] for word in words if b"/" in word)}
+            if mine and not programs.isdisjoint(name.encode() for name in names):
                 found.append(int(entry.name))
         return found
 
@@ -116,22 +117,25 @@ class Chain:
 
 
 @contextmanager
-def killer(chain: Chain, seed: int, *names: str) -> Iterator[None]:
-    """For the time of a with statement, kill -9 of one of the named programs every few milliseconds."""
+def killer(chain: Chain, seed: int, *names: str) -> Iterator[list[int]]:
+    """For the time of a with statement, kill -9 of one of the named programs every few milliseconds; who was killed."""
     over = threading.Event()
+    killed: list[int] = []
 
     def kill() -> None:
         chance = random.Random(seed)
         while not over.wait(chance.uniform(0.02, 0.15)):
             victims = chain.pids(*names)
             if victims:
+                victim = chance.choice(victims)
                 with suppress(ProcessLookupError):
-                    os.kill(chance.choice(victims), signal.SIGKILL)
+                    os.kill(victim, signal.SIGKILL)
+                    killed.append(victim)
 
     killing = threading.Thread(target=kill)
     killing.start()
     try:
-        yield
+        yield killed
     finally:
         over.set()
         killing.join()

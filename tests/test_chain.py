@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chain import killer, one_user, started
+from tests.chain import Chain, killer, one_user, started
 from tests.conftest import QmailHome
 from tests.servers import wait_until
 
@@ -40,28 +40,48 @@ def user(request: pytest.FixtureRequest) -> str | None:
     return None
 
 
+EVERYTHING = ("tcpserver", "qsmtpd", "qqshim", "holdq-queue", "holdq", "multilog")
+
+
+def storm(chain: Chain, messages: int, clients: int) -> None:
+    """Send messages while a process is killed every few milliseconds; all that were answered with 250 are delivered, whole."""
+    promised: set[int] = set()
+
+    def client(first: int) -> None:
+        for number in range(first, messages, clients):
+            while chain.send(text(number)) != 250:
+                time.sleep(0.02)
+            promised.add(number)
+
+    with killer(chain, SEED, *EVERYTHING) as killed:
+        sending = [threading.Thread(target=client, args=(first,)) for first in range(clients)]
+        for each in sending:
+            each.start()
+        for each in sending:
+            each.join()
+    assert promised == set(range(messages))
+    assert len(killed) > messages // 20
+    wait_until(lambda: set(numbers(chain.delivered())) >= promised, 60, "delivery of all that was promised")
+
+
 @pytest.mark.timeout(300)
 def test_kill_any_process_at_any_moment(
         installation: Path, qmail_home: QmailHome, accounts: None, user: str | None) -> None:
-    """A139, A140: 200 messages while a process is killed every few milliseconds; each 250 is delivered, whole."""
-    promised: set[int] = set()
+    """A139, A140: 200 messages."""
     with started(qmail_home, installation, user) as chain:
+        storm(chain, 200, 4)
 
-        def client(first: int) -> None:
-            for number in range(first, 200, 4):
-                while chain.send(text(number)) != 250:
-                    time.sleep(0.02)
-                promised.add(number)
 
-        with killer(chain, SEED, "qsmtpd", "qqshim", "holdq-queue", "holdq"):
-            clients = [threading.Thread(target=client, args=(first,)) for first in range(4)]
-            for each in clients:
-                each.start()
-            for each in clients:
-                each.join()
-        wait_until(lambda: set(numbers(chain.delivered())) >= promised, 60, "delivery of all that was promised")
+@pytest.mark.soak
+def test_kill_any_process_for_long(installation: Path, qmail_home: QmailHome, accounts: None, user: str | None) -> None:
+    """A139, A140: 3,000 messages, and nothing is left over."""
+    with started(qmail_home, installation, user) as chain:
+        storm(chain, 3000, 8)
+        wait_until(lambda: not any((chain.spool / "incoming").iterdir()), 60, "an empty incoming/")
+        wait_until(lambda: not any((chain.spool / "hold").iterdir()), 120, "an empty hold/")
 
-    assert promised == set(range(200))
+        assert not any((chain.spool / "dead").iterdir())
+        assert not any((chain.spool / "odd").iterdir())
 
 
 def test_mail_is_held_while_the_runner_is_down(
