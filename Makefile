@@ -54,6 +54,7 @@ $(VENV)/installed: $(VENV)/ready $(SOURCES)
 install:
 	$(PYTHON) -m venv $(PREFIX)
 	$(PREFIX)/bin/pip install --quiet .
+	@rm -rf build
 	$(call pack,$(abspath $(PREFIX)))
 
 clean:
