@@ -8,7 +8,7 @@ State, and what moves it:
 
     IDLE  --MAIL 250-->  MAIL  --RCPT 250-->  RECIPIENTS  --DATA 354-->  DATA  --end of data-->  IDLE
     any refused or repeated MAIL, HELO, EHLO, RSET, a refused DATA  -->  IDLE
-    QUIT, a stray newline, a reply that closes, the end of the input  -->  CLOSED
+    QUIT, a stray newline, a reply that closes, the end of the input  -->  OVER
 """
 
 from . import replies
@@ -18,7 +18,7 @@ from .dotstuff import DotDecoder, HopCounter, StrayNewlineError
 from .events import CLOSED, NEED_DATA, Chunk, Closed, Connected, Data, EndOfData, Helo, Mail, NeedData, Rcpt
 from .replies import Reply
 
-IDLE, MAIL, RECIPIENTS, DATA, CLOSED_STATE = range(5)
+IDLE, MAIL, RECIPIENTS, DATA, OVER = range(5)
 
 TALK_MAX = 1000
 """Commands in a row that bring no mail forward; each costs us more than the client."""
@@ -73,11 +73,6 @@ class Session:
         self._decoder = DotDecoder()
         self._hops = HopCounter()
 
-    @property
-    def in_data(self) -> bool:
-        """Whether 354 was said and the end of the message has not come."""
-        return self._state == DATA
-
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the client."""
         self._input = self._input[self._at:] + data
@@ -96,7 +91,7 @@ class Session:
     def next_event(self) -> "Event | NeedData | Closed":
         """The next event.  One that wants a reply comes again and again until it has one."""
         while self._pending is None:
-            if self._state == CLOSED_STATE:
+            if self._state == OVER:
                 return CLOSED
             if self._state == DATA:
                 event = self._message()
@@ -124,12 +119,12 @@ class Session:
         """End the session from the outside: a deadline, a fault."""
         self._pending = None
         self._say(reply)
-        self._state = CLOSED_STATE
+        self._state = OVER
 
     def _say(self, reply: Reply) -> None:
         self._output.append(reply.wire)
         if reply.closes:
-            self._state = CLOSED_STATE
+            self._state = OVER
             self.closing = reply
 
     def _break_off(self, rule: str, reply: Reply) -> None:
@@ -140,7 +135,7 @@ class Session:
     def _at_end_of_input(self) -> "NeedData | Closed":
         if not self._eof:
             return NEED_DATA
-        self._state = CLOSED_STATE
+        self._state = OVER
         return CLOSED
 
     # The message
@@ -168,7 +163,7 @@ class Session:
 
     def _command(self) -> bool:
         """Take one line and answer it, or make it the pending event; False when there is no whole line."""
-        if is_foreign_record(self._input[self._at:self._at + 2]):
+        if not self._skipping and is_foreign_record(self._input[self._at:self._at + 2]):
             self._break_off("protocol", replies.NOT_SMTP)
             return True
         end = self._input.find(b"\n", self._at)
@@ -193,7 +188,7 @@ class Session:
             self._break_off("line-length", replies.TOO_LONG_LINES)
         elif whole:
             self._say(replies.LINE_TOO_LONG)
-        return whole or self._state == CLOSED_STATE
+        return whole or self._state == OVER
 
     def _obey(self, line: bytes) -> None:
         verb, argument = split(line)

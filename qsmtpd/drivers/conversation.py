@@ -45,7 +45,7 @@ class Conversation:
             await self._talk()
         except TimeoutError:
             self._end("timeout", replies.TIMEOUT)
-        except (BrokenPipeError, ConnectionError):
+        except ConnectionError:
             self._end("gone", None)
         except LookupFailedError as error:
             self._fault(error)
