@@ -45,6 +45,7 @@ class Policy:
         self.mail = mail
         self._lookups = lookups
         self._name = config.smtpgreeting
+        self._protocol = b"SMTP"
         self._databytes = config.databytes
         self._localiphost = config.localiphost
         self._size = Size(config.databytes)
@@ -66,7 +67,7 @@ class Policy:
 
     def helo(self, name: bytes, extended: bool) -> Verdict:
         self.mail.helo = name
-        self.mail.protocol = b"ESMTP" if extended else b"SMTP"
+        self._protocol = b"ESMTP" if extended else b"SMTP"
         return Verdict(replies.extended_hello(self._name, self._databytes) if extended else replies.hello(self._name))
 
     async def sender(self, address: bytes, size: int, utf8: bool) -> Verdict:
@@ -81,8 +82,7 @@ class Policy:
         mail = self.mail
         mail.sender = await self._with_local_host(address) if address.endswith(b"]") else address
         mail.recipients = []
-        if utf8:
-            mail.protocol = b"UTF8SMTP"
+        mail.protocol = b"UTF8SMTP" if utf8 else self._protocol
         return Verdict(replies.MAIL_OK)
 
     async def recipient(self, address: bytes) -> Verdict:
@@ -101,7 +101,7 @@ class Policy:
         if verdict.reply.positive:
             mail.good += 1
             mail.recipients.append(mail.recipient + (mail.relay or b""))
-        elif mail.known is False:
+        elif verdict.check == self._valid.name:  # not by existence alone: the time must not tell what the text does not
             verdict.delay = self._tarpit.seconds(mail.bad)
         return verdict
 

@@ -13,7 +13,7 @@ class Mail:
     relay       None, or what RELAYCLIENT appends to each recipient: the client may send to every domain
     blocked     RBLSMTPD: None or b"" for nothing, "-text" refuses for good, other text for now
     helo        what the client called itself last, None before HELO
-    protocol    the word after "with" in the Received line
+    protocol    of this transaction: the word after "with" in the Received line
     sender      of this transaction, None before MAIL
     recipient   the one in hand
     host        its domain, A to Z in lower case; None without an "@"

@@ -41,6 +41,16 @@ def test_a_blocked_client_cannot_tell_who_exists_and_the_log_can() -> None:
     assert of.mail.recipients == []
 
 
+def test_a_blocked_client_cannot_tell_by_the_time_either() -> None:
+    """A57: the tarpit is for those who are told."""
+    lookups = DictLookups({"validrcptto.cdb": {b"good@bench.test"}})
+    blocked, told = (policy(lookups, blocked=text, tarpitcount=1, brtlimit=0) for text in (b"-no", None))
+
+    for of, delays in ((blocked, [0, 0, 0]), (told, [0, 5, 0])):
+        complete(of.sender(b"", 0, False))
+        assert [rcpt(of, each).delay for each in (b"a@bench.test", b"b@bench.test", b"good@bench.test")] == delays
+
+
 def test_nothing_admits_what_safety_refuses() -> None:
     """No sender, no order of recipients makes a foreign domain or a missing mailbox acceptable."""
     of = policy(DictLookups({"validrcptto.cdb": {b"good@bench.test"}}))
@@ -100,12 +110,13 @@ def test_hops_come_before_size() -> None:
 
 def test_the_protocol_word() -> None:
     of = policy(DictLookups())
-    of.helo(b"x", extended=False)
-    assert of.mail.protocol == b"SMTP"
-    of.helo(b"x", extended=True)
-    assert of.mail.protocol == b"ESMTP"
-    complete(of.sender(b"", 0, True))
-    assert of.mail.protocol == b"UTF8SMTP"
+    words = []
+    for extended, utf8 in ((False, False), (True, False), (True, True), (True, False)):
+        of.helo(b"x", extended=extended)
+        complete(of.sender(b"", 0, utf8))
+        words.append(of.mail.protocol)
+
+    assert words == [b"SMTP", b"ESMTP", b"UTF8SMTP", b"ESMTP"]
 
 
 def test_limits_of_nothing_are_no_limits() -> None:
