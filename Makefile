@@ -52,8 +52,7 @@ $(VENV)/installed: $(VENV)/ready $(SOURCES)
 
 # What INSTALL's second step does: an environment of our own, where "tools" is in nobody's way.
 install:
-	$(PYTHON) -m venv $(PREFIX)
-	$(PREFIX)/bin/pip install --quiet .
+	umask 022 && $(PYTHON) -m venv $(PREFIX) && $(PREFIX)/bin/pip install --quiet .
 	@rm -rf build
 	$(call pack,$(abspath $(PREFIX)))
 

@@ -10,13 +10,16 @@ SETTINGS = (
     Setting("envnoathost", None, "The domain of a recipient without one, as qmail-send has it; default: me."),
     Setting("databytes", 0, "The largest message in bytes as stored, 0 for no limit."),
     Setting("timeoutsmtpd", 1200, "Seconds to wait for the client's next whole command, or for it to take a reply."),
-    Setting("session_timeout", 7200, "Seconds a session may last in all."),
+    Setting("session_timeout", 7200, "Seconds a session may last, without the queue program's; 0 for no limit."),
     Setting("maxrecipients", 1000, "Recipients of a message, 0 for no limit."),
     Setting("brtlimit", 10, "Recipients that do not exist before the session is ended, 0 for no limit."),
     Setting("tarpitcount", 0, "Recipients that do not exist before answers are delayed, 0 for no delay."),
     Setting("tarpitdelay", 5, "Seconds of delay for each of them, 60 in a session at most."),
     Setting("maxnotimpl", 20, "Unknown commands before the session is ended, 0 for no limit."),
 )
+
+
+FOREVER = 2**31
 
 
 class Config:
@@ -37,7 +40,7 @@ class Config:
         self.envnoathost = values.text("envnoathost") or me or b""
         self.databytes = values.number("databytes")
         self.timeoutsmtpd = max(values.number("timeoutsmtpd"), 1)
-        self.session_timeout = max(values.number("session_timeout"), 1)
+        self.session_timeout = values.number("session_timeout") or FOREVER
         self.maxrecipients = values.number("maxrecipients")
         self.brtlimit = values.number("brtlimit")
         self.tarpitcount = values.number("tarpitcount")

@@ -13,6 +13,7 @@ from .lookups.blocking import BlockingLookups
 from .policy import Policy
 from .qmail import env, logline, process
 from .qmail.control import Control
+from .replies import Reply
 from .session import Session
 
 
@@ -28,8 +29,16 @@ def main() -> None:
     except Exception as error:  # before the greeting, whatever it is: the client comes again
         ended_well = False
         logline.write("fault", [("id", identity), ("why", f"{type(error).__name__}: {error}".encode("utf-8", "replace"))])
-        posix.write(1, replies.CONTROLS.wire)
+        say(replies.CONTROLS)
     _exit(0 if ended_well else 1)
+
+
+def say(reply: Reply) -> None:
+    """To a client who may be gone."""
+    try:
+        posix.write(1, reply.wire)
+    except OSError:
+        pass
 
 
 def serve(identity: bytes) -> bool:

@@ -46,17 +46,17 @@ class Policy:
         self._lookups = lookups
         self._name = config.smtpgreeting
         self._protocol = b"SMTP"
-        self._databytes = config.databytes
         self._localiphost = config.localiphost
         self._size = Size(config.databytes)
+        self._hosts = RcptHosts(config.rcpthosts)
         self._valid = ValidRcpt(config.validrcptto, config.recipients, config.envnoathost)
         self._tarpit = Tarpit(config.tarpitcount, config.tarpitdelay)
         order: tuple[tuple[object, Check], ...] = (
             (mail.blocked, Blocked()),
-            (config.brtlimit, TooManyInvalid(config.brtlimit)),
             (True, DoubleBounce()),
             (config.badmailfrom, BadMailFrom(config.badmailfrom)),
-            (True, RcptHosts(config.rcpthosts)),
+            (True, self._hosts),
+            (config.brtlimit, TooManyInvalid(config.brtlimit)),
             (True, self._valid),
             (config.maxrecipients, TooManyRecipients(config.maxrecipients)),
         )
@@ -68,7 +68,7 @@ class Policy:
     def helo(self, name: bytes, extended: bool) -> Verdict:
         self.mail.helo = name
         self._protocol = b"ESMTP" if extended else b"SMTP"
-        return Verdict(replies.extended_hello(self._name, self._databytes) if extended else replies.hello(self._name))
+        return Verdict(replies.extended_hello(self._name, self._size.advertised) if extended else replies.hello(self._name))
 
     async def sender(self, address: bytes, size: int, utf8: bool) -> Verdict:
         """MAIL.
@@ -76,7 +76,7 @@ class Policy:
         Raises:
             LookupFailedError: an answer is missing: a temporary failure.
         """
-        reply = self._size.opinion(size)
+        reply = self._size.announced(size)
         if reply:
             return Verdict(reply, self._size.name)
         mail = self.mail
@@ -94,7 +94,8 @@ class Policy:
         mail = self.mail
         mail.recipient = await self._with_local_host(address) if address.endswith(b"]") else address
         mail.host = domain(mail.recipient)
-        mail.known = await self._valid.knows(mail, self._lookups)
+        mail.ours = await self._hosts.has(mail, self._lookups)
+        mail.known = await self._valid.knows(mail, self._lookups) if mail.ours else None
         mail.rcpt += 1
         mail.bad += mail.known is False
         verdict = await self._first_opinion()
@@ -109,7 +110,7 @@ class Policy:
         """What speaks against a message that is there, before it is queued; None for nothing."""
         if hops >= HOPS_MAX:
             return Verdict(replies.LOOPING, "hops")
-        reply = self._size.opinion(size)
+        reply = self._size.stored(size)
         return Verdict(reply, self._size.name) if reply else None
 
     async def _first_opinion(self) -> Verdict:

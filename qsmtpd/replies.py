@@ -98,9 +98,9 @@ def hello(name: bytes) -> Reply:
     return Reply(250, "", name)
 
 
-def extended_hello(name: bytes, databytes: int) -> Reply:
+def extended_hello(name: bytes, size: int) -> Reply:
     """The answer to EHLO.  SIZE 0 is "no fixed limit" (RFC 1870 section 4)."""
-    return Reply(250, "", name, "PIPELINING", f"SIZE {databytes}", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
+    return Reply(250, "", name, "PIPELINING", f"SIZE {size}", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
 
 
 def queued(now: float, number: int) -> Reply:

@@ -13,7 +13,6 @@ imports as every program does; and pip, which knows nothing of packs, puts its o
 
 import marshal
 import os
-import stat
 import subprocess
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
@@ -112,19 +111,14 @@ def pack(prefix: Path, launcher: Path) -> None:
     target = f"{packages}/{launcher.name}.pack."
     loader = compile(LOADER, "pack", "exec", dont_inherit=True)
     # By the interpreter's version: what one has compiled may crash another.
-    write(Path(target + sys.implementation.cache_tag), marshal.dumps((loader, record(entry, packages))), 0o644)
+    packed = marshal.dumps((loader, record(entry, packages)))
+    from qsmtpd.qmail.durable import replace_file  # noqa: PLC0415 - after record(), which must see it imported
+
+    replace_file(target + sys.implementation.cache_tag, packed)
     program = LAUNCHER.format(
         python=prefix / "bin/python3", source=f"{entry.partition('.')[0]}/launch/{launcher.name}", packages=str(packages),
         pack=target, start=start)
-    write(prefix / "bin" / launcher.name, program.encode(), 0o755)
-
-
-def write(path: Path, data: bytes, mode: int) -> None:
-    """Put a file in the place of one that may be in use."""
-    temporary = path.with_name(f"{path.name}.tmp")
-    temporary.write_bytes(data)
-    temporary.chmod(stat.S_IFREG | mode)
-    temporary.rename(path)
+    replace_file(str(prefix / "bin" / launcher.name), program.encode(), 0o755)
 
 
 def main() -> None:

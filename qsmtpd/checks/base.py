@@ -17,13 +17,15 @@ class Mail:
     sender      of this transaction, None before MAIL
     recipient   the one in hand
     host        its domain, A to Z in lower case; None without an "@"
-    known       whether the recipient in hand exists; None when nobody was asked
+    ours        whether we take mail for the domain of the recipient in hand
+    known       whether that recipient exists; None when nobody was asked
     recipients  of this transaction, as they go into the envelope
     rcpt, good, bad  recipients of the session: all, accepted, refused because nobody here has that name
     """
 
     __slots__ = (
-        "bad", "blocked", "good", "helo", "host", "known", "protocol", "rcpt", "recipient", "recipients", "relay", "sender")
+        "bad", "blocked", "good", "helo", "host", "known", "ours", "protocol", "rcpt", "recipient", "recipients",
+        "relay", "sender")
 
     def __init__(self, relay: bytes | None, blocked: bytes | None) -> None:
         self.relay = relay
@@ -33,6 +35,7 @@ class Mail:
         self.sender: bytes | None = None
         self.recipient = b""
         self.host: bytes | None = None
+        self.ours = True
         self.known: bool | None = None
         self.recipients: list[bytes] = []
         self.rcpt = self.good = self.bad = 0

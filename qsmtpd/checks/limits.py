@@ -34,7 +34,7 @@ class TooManyInvalid:
         self.limit = limit
 
     async def __call__(self, mail: Mail, lookups: "Lookups") -> Reply | None:
-        return TOO_MANY_INVALID if mail.bad > self.limit else None
+        return TOO_MANY_INVALID if mail.known is False and mail.bad > self.limit else None
 
 
 class Tarpit:

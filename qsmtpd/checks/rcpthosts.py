@@ -9,7 +9,7 @@ from .base import Mail
 
 
 class RcptHosts:
-    """The check of this module."""
+    """The check of this module; the policy asks has() first, then calls it for its opinion."""
 
     name = "rcpthosts"
 
@@ -17,21 +17,25 @@ class RcptHosts:
         """listed  the lines of rcpthosts in lower case, None when there is no such file."""
         self.listed = listed
 
-    async def __call__(self, mail: Mail, lookups: "Lookups") -> Reply | None:
+    async def has(self, mail: Mail, lookups: "Lookups") -> bool:
+        """Whether mail for the recipient in hand is ours to take."""
         host = mail.host
         if mail.relay is not None or host is None:
-            return None
+            return True
         if self.listed is None:
-            return NO_GATEWAY
+            return False
         if host in self.listed:
-            return None
+            return True
         names = with_suffixes(host)
         if not self.listed.isdisjoint(names):
-            return None
+            return True
         for name in names:
             if await lookups.has_key("morercpthosts.cdb", name):
-                return None
-        return NO_GATEWAY
+                return True
+        return False
+
+    async def __call__(self, mail: Mail, lookups: "Lookups") -> Reply | None:
+        return None if mail.ours else NO_GATEWAY
 
 
 def with_suffixes(host: bytes) -> list[bytes]:

@@ -1,4 +1,8 @@
-"""Refuse a message that is larger than control/databytes: at MAIL by the size that the client announces (RFC 1870)."""
+"""Refuse a message that is larger than control/databytes, which counts bytes as stored, where a line ends by LF alone.
+
+At MAIL the client announces what it will send, where each line ends by CR LF (RFC 1870): only what is more than twice as large
+cannot fit.  EHLO tells it a twentieth more than databytes, so that it does not keep back what we would take.
+"""
 
 from ..replies import TOO_BIG, Reply
 
@@ -10,6 +14,15 @@ class Size:
         """databytes  as stored, 0 for no limit."""
         self.databytes = databytes
 
-    def opinion(self, size: int) -> Reply | None:
-        """What to say of a size in bytes."""
+    def announced(self, size: int) -> Reply | None:
+        """What to say of a size in bytes as sent."""
+        return TOO_BIG if self.databytes and size > 2 * self.databytes else None
+
+    def stored(self, size: int) -> Reply | None:
+        """What to say of a size in bytes as stored."""
         return TOO_BIG if self.databytes and size > self.databytes else None
+
+    @property
+    def advertised(self) -> int:
+        """For the answer to EHLO; 0 for no limit."""
+        return self.databytes + self.databytes // 20

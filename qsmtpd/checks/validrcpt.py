@@ -9,7 +9,7 @@ asked.  Relay clients are not asked about, and postmaster without a domain alway
 """
 
 from ..replies import NO_MAILBOX, Reply
-from .base import Mail
+from .base import LookupFailedError, Mail
 
 
 class ValidRcpt:
@@ -63,7 +63,10 @@ class ValidRcpt:
 
     async def _sagredo(self, address: bytes, lookups: "Lookups") -> bool | None:
         host = b"@" + address.rpartition(b"@")[2]
-        for key, verdict in ((address, True), (b"-" + address, False), (host, True), (b"-" + host, False)):
+        keys = [(address, True), (b"-" + address, False), (host, True), (b"-" + host, False)]
+        if address.startswith(b"-"):
+            del keys[0]  # it would be the entry that refuses the address without the dash
+        for key, verdict in keys:
             found = await lookups.has_key("morevalidrcptto.cdb", key)
             if found is None and self.text is None:
                 return None
@@ -83,7 +86,10 @@ class ValidRcpt:
                 if rule.cdb is None:
                     return True
                 for key in keys:
-                    if await lookups.has_key(rule.cdb, key):
+                    found = await lookups.has_key(rule.cdb, key)
+                    if found is None:
+                        raise LookupFailedError(f"{rule.cdb}: named in control/recipients, and not there")
+                    if found:
                         return True
         return False
 
@@ -92,7 +98,7 @@ class RecipientsRule:
     """A line of s/qmail's control/recipients.
 
     host  b"*" for every domain, @host for just this one, else it and all below it
-    cdb   the path of the database, relative to QMAILHOME; None for "!host": all its addresses exist
+    cdb   the path of the database, absolute or relative to QMAILHOME; None for "!host": all its addresses exist
     """
 
     __slots__ = ("cdb", "host")
@@ -109,7 +115,7 @@ class RecipientsRule:
             self.host, self.cdb = line[1:].lower(), None
         else:
             host, colon, cdb = line.rpartition(b":")
-            self.host, self.cdb = host.lower() if colon else b"*", cdb.decode("utf-8", "surrogateescape")
+            self.host, self.cdb = host.lower() if colon else b"*", "./" + cdb.decode("utf-8", "surrogateescape")
 
     def concerns(self, host: bytes) -> bool:
         """Whether the line says something about recipients of a domain."""

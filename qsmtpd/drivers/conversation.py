@@ -56,8 +56,8 @@ class Conversation:
         except Exception as error:  # whatever fault of ours it is, it is a temporary failure
             self._fault(error)
             self._end("fault", replies.INTERNAL)
-        await self._queue.abort()
         await self._wire.close(self._session.data_to_send(), linger=self._verdict != "quit")
+        await self._queue.abort()
         self._note_session()
         return self._verdict == "quit"
 

@@ -12,6 +12,8 @@ import time
 READ_MAX = 65536
 RATE = 100
 """Bytes a second that are the least we wait for."""
+POLL_MAX = 86400.0
+"""Seconds; poll(2) counts milliseconds in 31 bits."""
 LINGER = 2.0
 """Seconds in which a client that we have refused may read the refusal: a close with unread input is a reset, which eats it."""
 
@@ -41,6 +43,8 @@ class DescriptorWire:
                 data = posix.read(self._in, READ_MAX)
             except BlockingIOError:
                 continue
+            except OSError as error:
+                raise ConnectionError from error
             self._received += len(data)
             self.bytes_in += len(data)
             return data
@@ -77,12 +81,14 @@ class DescriptorWire:
                 writable.register(self._out, select.POLLOUT)
                 self._wait(writable, deadline)
                 continue
+            except OSError as error:
+                raise ConnectionError from error
             self.bytes_out += sent
             data = data[sent:]
 
     def _wait(self, poll: select.poll, deadline: float) -> None:
         left = min(deadline, self._end) - time.monotonic()
-        if left <= 0 or not poll.poll(left * 1000):
+        if left <= 0 or not poll.poll(min(left, POLL_MAX) * 1000):
             raise TimeoutError
 
     def _shut_down(self) -> bool:

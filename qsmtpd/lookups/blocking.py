@@ -6,6 +6,9 @@ import cdbx
 
 from ..checks.base import LookupFailedError
 
+HEADER = 2048
+"""Bytes before the first record of a cdb.  A file of zeros, as a crash may leave one, would else know nobody."""
+
 
 class BlockingLookups:
     """Each database is opened at most once a session, so that one session sees one state of it."""
@@ -19,7 +22,7 @@ class BlockingLookups:
         self._own_addresses: frozenset[bytes] | None = None
 
     async def has_key(self, name: str, key: bytes) -> bool | None:
-        """See Lookups.  A name with a slash is relative to QMAILHOME, another one to the control directory.
+        """See Lookups.  A name that begins with ./ is a path from QMAILHOME on, any other a file of the control directory.
 
         The file is read, not mapped: a file that somebody truncates must not end us by SIGBUS.
         """
@@ -41,11 +44,16 @@ class BlockingLookups:
         return ip in self._own_addresses
 
     def _open(self, name: str) -> cdbx.CDB | None:
-        directory = self.home if "/" in name else self.control_directory
+        path = f"{self.home}/{name}" if name.startswith("./") else f"{self.control_directory}/{name}"
+        if name.startswith(".//"):
+            path = name[2:]
         try:
-            fd = posix.open(f"{directory}/{name}", posix.O_RDONLY)
+            fd = posix.open(path, posix.O_RDONLY)
         except FileNotFoundError:
             return None
+        if int.from_bytes(posix.pread(fd, 4, 0), "little") < HEADER:
+            posix.close(fd)
+            raise OSError("no cdb: its first table would stand in the header")
         return cdbx.CDB(fd, close=True, mmap=False)
 
 

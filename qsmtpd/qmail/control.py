@@ -62,7 +62,7 @@ class Control:
         """The first line as a number; None when the file is absent or the line empty, as control_readint() has it.
 
         Raises:
-            ControlError: something else than 1 to 19 ASCII digits stands there.
+            ControlError: something else than 1 to 20 ASCII digits stands there.
         """
         line = self.line(name)
         if not line:
@@ -94,11 +94,11 @@ def _open_read(path: str) -> int:
 
 
 def digits(text: bytes) -> int:
-    """A decimal number of 1 to 19 ASCII digits, so that it fits 64 bits; no sign, no blank, no underscore.
+    """A decimal number of 1 to 20 ASCII digits; no sign, no blank, no underscore.  What does not fit 63 bits is the largest.
 
     Raises:
         ValueError: it is anything else; the message is printable ASCII.
     """
-    if not (text.isdigit() and len(text) <= 19):
-        raise ValueError(f"expected a number of at most 19 digits, found {quote(text[:40])}")
-    return int(text)
+    if not (text.isdigit() and len(text) <= 20):
+        raise ValueError(f"expected a number of at most 20 digits, found {quote(text[:40])}")
+    return min(int(text), 2**63 - 1)

@@ -6,11 +6,14 @@ a line, begin a pair or move a terminal's cursor, and reading gives back the byt
 """
 
 import posix
+import select
 
 LINE_MAX = 4096
 """PIPE_BUF: a line up to this size is written whole even when many processes share the pipe to multilog."""
 VALUE_MAX = 1000
-"""Bytes of a value that are logged: an address fits; the rest of a longer one is dropped."""
+"""Characters of a value as it stands in the line: an address fits; the rest of a longer one is dropped."""
+PATIENCE_MS = 1000
+"""How long a log may take no more before a line is dropped: multilog waits for room on a full disk, mail must not."""
 
 _BARE = frozenset(range(0x21, 0x7F)) - frozenset(b'="\\')
 
@@ -20,7 +23,14 @@ def quote(value: bytes) -> str:
     value = value[:VALUE_MAX]
     if value and _BARE.issuperset(value):
         return value.decode("ascii")
-    return '"' + "".join([_escaped(byte) for byte in value]) + '"'
+    text, room = "", VALUE_MAX
+    for byte in value:
+        escaped = _escaped(byte)
+        room -= len(escaped)
+        if room < 0:
+            break
+        text += escaped
+    return f'"{text}"'
 
 
 def _escaped(byte: int) -> str:
@@ -31,16 +41,18 @@ def _escaped(byte: int) -> str:
 
 
 def format_line(event: str, pairs: "Pairs") -> bytes:
-    """The line with its LF, at most LINE_MAX bytes; pairs whose value is None are left out, and what does not fit."""
+    """The line with its LF, at most LINE_MAX bytes; pairs whose value is None are left out, and those that do not fit.
+
+    The pairs behind one that does not fit may: nobody can make our figures disappear by what he calls himself.
+    """
     line, room = event, LINE_MAX - 1 - len(event)
     for key, value in pairs:
         if value is None:
             continue
         pair = f" {key}={value if isinstance(value, int) else quote(value)}"
-        room -= len(pair)
-        if room < 0:
-            break
-        line += pair
+        if len(pair) <= room:
+            room -= len(pair)
+            line += pair
     return line.encode("ascii") + b"\n"
 
 
@@ -62,8 +74,12 @@ def write_all(lines: "Iterable[tuple[str, Pairs]]", fd: int = 2) -> None:
 
 
 def _write(fd: int, data: bytes) -> None:
+    """At most LINE_MAX bytes, which a pipe takes at once when it takes any; a log that stands still loses them."""
+    writable = select.poll()
+    writable.register(fd, select.POLLOUT)
     try:
-        posix.write(fd, data)
+        if writable.poll(PATIENCE_MS):
+            posix.write(fd, data)
     except OSError:
         pass
 

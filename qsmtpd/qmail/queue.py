@@ -19,6 +19,10 @@ LIFETIME = 86460.0
 """Seconds from start to end: qmail-queue's own alarm (DEATH, 24 hours) and a minute; what lives longer is killed."""
 
 
+FAREWELL = 5.0
+"""Seconds for a program that is to queue nothing to see that for itself."""
+
+
 class QueueRun:
     """One run of a queue program; ended by finish() or by abort(), once.
 
@@ -71,7 +75,8 @@ class QueueRun:
         return self._end(written)
 
     def abort(self) -> None:
-        """Close the pipes before the final NUL, so that nothing is queued, and wait for the program's end."""
+        """Close the pipes before the final NUL, so that nothing is queued; a program that does not end soon is killed."""
+        self._deadline = min(self._deadline, time.monotonic() + FAREWELL)
         posix.close(self._message)
         self._give_up()
 

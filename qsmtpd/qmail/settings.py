@@ -54,6 +54,8 @@ def _value(setting: Setting, control: Control) -> int | bytes | None:
     variable = setting.name.upper()
     line = env.get(variable)
     if line is not None:
+        line = line.rstrip(b" \t")
+    if line or (line is not None and not isinstance(setting.default, int)):
         try:
             return _parsed(setting, line)
         except ValueError as error:

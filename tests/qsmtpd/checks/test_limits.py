@@ -19,6 +19,7 @@ def test_too_many_recipients(maximum: int, taken: int, refused: bool) -> None:
 def test_too_many_invalid(limit: int, bad: int, ended: bool) -> None:
     known = mail()
     known.bad = bad
+    known.known = False
 
     assert (complete(TooManyInvalid(limit)(known, DictLookups())) is not None) == ended
 

@@ -6,5 +6,15 @@ from qsmtpd.checks.size import Size
 
 
 @pytest.mark.parametrize(("databytes", "size", "refused"), [(0, 10**19, False), (10, 10, False), (10, 11, True)])
-def test_size(databytes: int, size: int, refused: bool) -> None:
-    assert (Size(databytes).opinion(size) is not None) == refused
+def test_stored(databytes: int, size: int, refused: bool) -> None:
+    assert (Size(databytes).stored(size) is not None) == refused
+
+
+@pytest.mark.parametrize(("databytes", "size", "refused"), [(0, 10**19, False), (10, 20, False), (10, 21, True)])
+def test_announced(databytes: int, size: int, refused: bool) -> None:
+    """A message of empty lines is twice as large on the wire."""
+    assert (Size(databytes).announced(size) is not None) == refused
+
+
+def test_advertised() -> None:
+    assert [Size(databytes).advertised for databytes in (0, 1000)] == [0, 1050]

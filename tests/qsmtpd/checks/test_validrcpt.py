@@ -53,11 +53,17 @@ def test_sagredo_has_an_order(keys: set[bytes], verdict: bool, in_text: bool) ->
     (b"!bench.test", b"any@bench.test", True),
     (b"!bench.test", b"any@other.test", False),
     (b"!*", b"any@other.test", True),
-    (b"other.test:users/none.cdb", b"x@other.test", False)])
+    (b"other.test:users/r.cdb", b"x@other.test", False)])
 def test_sqmail_rules(rule: bytes, recipient: bytes, verdict: bool) -> None:
-    lookups = DictLookups({"users/r.cdb": {b":good@bench.test", b":good@sub.bench.test", b":list-@bench.test"}})
+    lookups = DictLookups({"./users/r.cdb": {b":good@bench.test", b":good@sub.bench.test", b":list-@bench.test"}})
 
     assert known(recipient, lookups, None, rule) is verdict
+
+
+def test_a_database_that_is_not_there() -> None:
+    """A named one: a fault of ours, no recipient that does not exist."""
+    with pytest.raises(LookupFailedError, match=r"none\.cdb: named in control/recipients, and not there"):
+        known(b"x@other.test", DictLookups(), None, b"other.test:users/none.cdb")
 
 
 def test_a_program_that_checks_is_an_error() -> None:

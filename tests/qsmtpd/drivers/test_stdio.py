@@ -1,5 +1,6 @@
 """The program on descriptors 0 and 1: every dialogue, deadlines, memory, descriptors; hostile clients over a real socket."""
 
+import contextlib
 import os
 import re
 import resource
@@ -300,6 +301,47 @@ def test_no_descriptors_left(installation: Path, home: QmailHome) -> None:
     assert codes(answer) == [220, 250, 250, 451, 250, 221]
     assert b"fault" in log
     assert b"Too many open files" in log
+
+
+def test_a_log_that_nobody_reads_stops_no_mail(installation: Path, home: QmailHome) -> None:
+    """A137: multilog that waits for room on its disk."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(write_end, bytes(4096))
+    os.set_blocking(write_end, True)
+    said = b"MAIL FROM:<>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n"
+
+    done = subprocess.run(
+        [installation / "bin/qsmtpd"], input=said, stdout=subprocess.PIPE, stderr=write_end, timeout=20, check=False,
+        env={"QMAILHOME": str(home.path), "PATH": "/usr/bin:/bin"})
+    os.close(read_end)
+    os.close(write_end)
+
+    assert codes(done.stdout) == [220, 250, 250, 354, 250, 221]
+    assert len(home.messages()) == 1
+
+
+def test_a_queue_program_that_hangs_keeps_no_slot(installation: Path, home: QmailHome) -> None:
+    """The client goes, or says nothing, in the middle of a message: he is answered at once, and the program does not stay."""
+    home.queue_program("exec sleep 60")
+    started = time.monotonic()
+    with talking(installation, home, TIMEOUTSMTPD="1") as client:
+        client.socket.sendall(b"MAIL FROM:<>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\nx")
+        answer = client.read_to_end()
+        answered = time.monotonic() - started
+
+    assert codes(answer) == [220, 250, 250, 354, 451]
+    assert answered < 6
+    assert time.monotonic() - started < 15
+
+
+def test_a_session_without_limit(installation: Path, home: QmailHome) -> None:
+    answer, _, exit_code = run_program(
+        [installation / "bin/qsmtpd"], home, {"SESSION_TIMEOUT": b"0", "TIMEOUTSMTPD": b"99999999999"}, b"QUIT\r\n")
+
+    assert (codes(answer), exit_code) == ([220, 221], 0)
 
 
 @pytest.mark.parametrize("closing", ["2>&-", "2>/dev/full"])

@@ -30,7 +30,8 @@ def test_has_key(tmp_path: Path) -> None:
     assert complete(lookups.has_key("a.cdb", b"x")) is True
     assert complete(lookups.has_key("a.cdb", b"")) is True
     assert complete(lookups.has_key("a.cdb", b"z")) is False
-    assert complete(lookups.has_key("users/b.cdb", b"y")) is True
+    assert complete(lookups.has_key("./users/b.cdb", b"y")) is True
+    assert complete(lookups.has_key(f"./{tmp_path}/a.cdb", b"x")) is True
     assert complete(lookups.has_key("none.cdb", b"x")) is None
 
 
@@ -79,6 +80,14 @@ def test_a_damaged_database_gives_an_answer_or_an_error(damage: st.DataObject, w
             assert complete(lookups.has_key("a.cdb", b"key%d" % i)) in (True, False)
         except LookupFailedError:
             pass
+
+
+def test_a_file_of_zeros_is_no_database(tmp_path: Path) -> None:
+    """A130: what a crash may leave would know nobody."""
+    (tmp_path / "a.cdb").write_bytes(bytes(4096))
+
+    with pytest.raises(LookupFailedError):
+        complete(BlockingLookups(str(tmp_path), "/").has_key("a.cdb", b"x"))
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, Path.touch])

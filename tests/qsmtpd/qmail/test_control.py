@@ -58,7 +58,8 @@ def test_an_empty_file_has_no_lines(directory: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "number"), [
-    (b"0", 0), (b"1200\n", 1200), (b"007 \n", 7), (b"9" * 19, 10**19 - 1), (b"", None), (b"\n5\n", None)])
+    (b"0", 0), (b"1200\n", 1200), (b"007 \n", 7), (b"9" * 18, 10**18 - 1), (b"18446744073709551615", 2**63 - 1),
+    (b"", None), (b"\n5\n", None)])
 def test_numbers(directory: Path, text: bytes, number: int | None) -> None:
     """An empty line is a default, as control_readint() has it."""
     (directory / "databytes").write_bytes(text)
@@ -67,13 +68,13 @@ def test_numbers(directory: Path, text: bytes, number: int | None) -> None:
 
 
 HOSTILE_NUMBERS = [
-    b"1_000", b"-1", b"+5", b" 5", b"5x", b"0x10", b"1e3", b"1.0", "\u0663".encode(), "\u00b2".encode("latin-1"), b"9" * 20,
+    b"1_000", b"-1", b"+5", b" 5", b"5x", b"0x10", b"1e3", b"1.0", "\u0663".encode(), "\u00b2".encode("latin-1"), b"9" * 21,
     b"9" * 400, b"9" * 4301, b"\x1b[2J"]
 
 
 @pytest.mark.parametrize("text", HOSTILE_NUMBERS)
 def test_hostile_numbers(directory: Path, text: bytes) -> None:
-    """A59: ASCII digits, at most 19 of them; else an error that names the file, never a ValueError upward."""
+    """A59: ASCII digits, at most 20 of them; else an error that names the file, never a ValueError upward."""
     (directory / "databytes").write_bytes(text + b"\n")
 
     with pytest.raises(ControlError, match=r"/databytes: expected a number") as caught:
@@ -86,7 +87,7 @@ def test_hostile_numbers(directory: Path, text: bytes) -> None:
 @pytest.mark.parametrize("text", [b"", *HOSTILE_NUMBERS])
 def test_digits_says_what_it_expected(text: bytes) -> None:
     """A59."""
-    with pytest.raises(ValueError, match="expected a number of at most 19 digits"):
+    with pytest.raises(ValueError, match="expected a number of at most 20 digits"):
         digits(text)
 
 

@@ -1,5 +1,6 @@
 """Log lines: what is written is what is read, whatever a client puts into it."""
 
+import contextlib
 import os
 import posix
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qsmtpd.qmail import logline
 from qsmtpd.qmail.logline import LINE_MAX, VALUE_MAX, format_line, parse, quote, write, write_all
 
 KEYS = st.from_regex(r"[a-z][a-z-]{0,11}", fullmatch=True)
@@ -81,7 +83,7 @@ def test_the_line_may_be_exactly_full() -> None:
     room = LINE_MAX - len(format_line("e", pairs)) - len(" f=")
 
     assert len(format_line("e", [*pairs, ("f", b"y" * room)])) == LINE_MAX
-    assert format_line("e", [*pairs, ("f", b"y" * (room + 1)), ("g", b"")]) == format_line("e", pairs)
+    assert format_line("e", [*pairs, ("f", b"y" * (room + 1)), ("g", b"")]) == format_line("e", [*pairs, ("g", b"")])
 
 
 @pytest.mark.parametrize("line", [
@@ -118,6 +120,31 @@ def test_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert calls == [(2, b"start pid=7\n")]
 
 
+@given(st.lists(st.binary(max_size=3000), min_size=3, max_size=3))
+def test_what_a_client_calls_himself_hides_no_figure(names: list[bytes]) -> None:
+    """A42: three values of his, of any length and bytes, and every other pair is there."""
+    figures = [("code", 550), ("rcpt", 20), ("bad", 20), ("in", 10**9)]
+    pairs = [("id", b"1.1"), *zip(("ptr", "helo", "from"), names, strict=True), *figures]
+
+    assert {"code", "rcpt", "bad", "in"} <= parse(format_line("session", pairs))[1].keys()
+
+
+def test_a_log_that_stands_still_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A137: a pipe that nobody reads."""
+    read_end, write_end = os.pipe()
+    monkeypatch.setattr(logline, "PATIENCE_MS", 10)
+    os.set_blocking(write_end, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(write_end, bytes(4096))
+    os.set_blocking(write_end, True)
+
+    write("session", [("id", b"1.1")], write_end)
+
+    os.close(write_end)
+    os.close(read_end)
+
+
 def test_several_lines_in_few_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each call holds whole lines, and no more than a pipe takes at once."""
     calls: list[bytes] = []
@@ -140,8 +167,9 @@ def test_a_log_that_is_closed_stops_nothing() -> None:
     write("start", [], write_end)
 
 
-def test_a_log_that_is_full_stops_nothing(tmp_path: Path) -> None:
+def test_a_log_that_is_full_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A137: no room on the disk; a pipe whose reader sleeps."""
+    monkeypatch.setattr(logline, "PATIENCE_MS", 0)
     with open("/dev/full", "wb", buffering=0) as full:
         write("start", [], full.fileno())
     read_end, write_end = os.pipe()

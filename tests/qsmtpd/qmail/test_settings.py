@@ -67,7 +67,7 @@ def test_an_empty_file_of_a_number_is_its_default(tmp_path: Path) -> None:
     assert read(tmp_path).number("timeoutsmtpd") == 1200
 
 
-@pytest.mark.parametrize("value", ["", "1_000", "-1", "+5", "٣", "9" * 400, "9" * 4301, "18446744073709551615"])
+@pytest.mark.parametrize("value", ["1_000", "-1", "+5", "٣", "1 0", "9" * 400, "9" * 4301])
 def test_hostile_numbers_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     """A59."""
     monkeypatch.setenv("DATABYTES", value)
@@ -76,11 +76,19 @@ def test_hostile_numbers_in_the_environment(tmp_path: Path, monkeypatch: pytest.
         read(tmp_path)
 
 
+@pytest.mark.parametrize(("value", "number"), [("", 0), (" ", 0), ("1000 ", 1000), ("18446744073709551615", 2**63 - 1)])
+def test_numbers_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, number: int) -> None:
+    """A33: what a tcp.smtp may hold: nothing, a blank, the largest there is."""
+    monkeypatch.setenv("DATABYTES", value)
+
+    assert read(tmp_path).number("databytes") == number
+
+
 def test_hostile_number_in_a_file(tmp_path: Path) -> None:
     """A59."""
     (tmp_path / "databytes").write_bytes(b"1_000\n")
 
-    with pytest.raises(ControlError, match=r"/databytes: expected a number of at most 19 digits, found 1_000$"):
+    with pytest.raises(ControlError, match=r"/databytes: expected a number of at most 20 digits, found 1_000$"):
         read(tmp_path)
 
 
