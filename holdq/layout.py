@@ -5,6 +5,8 @@ import os
 PART = "part."
 """What the name of a file begins with while it is being written."""
 FILE_MODE = 0o660
+TRIGGER_BYTES = 65536
+"""What the trigger holds when it is full (pipe(7))."""
 
 _HEX = frozenset("0123456789abcdef")
 

@@ -193,7 +193,8 @@ def _each(chosen: list[Place], word: str, do: Callable[[Place], None]) -> int:
         try:
             do(place)
         except BusyError:
-            code = _say(TROUBLE, f"{identity}: being delivered just now: try again when it has ended")
+            doing = "being delivered just now" if place.held.crashes else "locked by another process"
+            code = _say(TROUBLE, f"{identity}: {doing}: try again when it has ended")
         except FileNotFoundError:
             code = _say(TROUBLE, f"{identity}: gone, or changed, while I looked: holdq list tells")
         except OddError as error:

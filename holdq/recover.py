@@ -57,8 +57,8 @@ def set_aside_odd(store: Store, report: Report) -> None:
             aside(store, directory, name, OddError("not the name of a message"), report)
 
 
-def aside(store: Store, directory: str, name: str, error: OddError, report: Report) -> None:
-    """Rename one odd thing into odd/ and report it; where even that fails, report that."""
+def aside(store: Store, directory: str, name: str, error: OddError, report: Report) -> bool:
+    """Rename one odd thing into odd/ and report it; where even that fails, report that; whether it is away."""
     try:
         store.put_aside(directory, name)
         report(f"{directory}/{name}", f"{error}; it is in odd/ now")
@@ -66,6 +66,8 @@ def aside(store: Store, directory: str, name: str, error: OddError, report: Repo
         pass  # whoever put it there took it away
     except OSError as trouble:
         report(f"{directory}/{name}", f"{error}; left there: {trouble.strerror}")
+        return False
+    return True
 
 
 def sweep_why(store: Store) -> None:

@@ -36,7 +36,10 @@ CLAIMS = 200
 GATE_SECONDS = 5.0
 """How long a closed gate stays closed before we ask again."""
 BUSY_SECONDS = 0.05
-"""How long to leave alone a message that somebody else has in hand."""
+"""How long to leave alone a message that somebody else has in hand; twice as long each time."""
+BUSY_MAX = 60.0
+BUSY_SAY = 1.0
+"""Who has it in hand so long is worth a line."""
 SAY_SECONDS = 600.0
 """The same trouble is logged at most so often."""
 FAREWELL_SECONDS = 10.0
@@ -120,6 +123,9 @@ class Runner:
         self._store = Store(spool)
         self._schedule = Schedule()
         self._said: dict[str, float] = {}
+        self._stuck: set[str] = set()
+        self._busy: dict[str, float] = {}
+        self._replace = False
         self._looked = self._recovered = float("-inf")
         self._asked_gate = float("-inf")
         self._gate: str | None = None
@@ -186,9 +192,13 @@ class Runner:
             if clock - self._recovered > RECOVER_SECONDS:
                 recover.recover(self._store, self._report)
                 self._recovered = clock
+                self._stuck.clear()
                 poked += b"r"
-            if b"r" in poked:
+            if b"r" in poked or len(poked) >= layout.TRIGGER_BYTES:  # full: an "r" may have found no room
+                self._replace = True
+            if self._replace:
                 self._schedule.replace(self._store.held()[0], time.time())
+                self._replace = False
             if poked or clock - self._looked > LOOK_SECONDS:
                 self._looked = clock if self._claim() else float("-inf")
         except OSError as error:
@@ -196,18 +206,32 @@ class Runner:
             self._looked = clock - LOOK_SECONDS + GATE_SECONDS
 
     def _claim(self) -> bool:
-        """Take over what has come in, some at a time, so that a flood does not stop deliveries; whether that was all."""
+        """Take over what has come in, some at a time, so that a flood does not stop deliveries; whether that was all.
+
+        What cannot be put aside is left alone until the next recovery: it must not stand in the way of mail.
+        """
         accepted, odd = self._store.arrivals()
+        self._stuck.intersection_update([*accepted, *odd])
         for name in odd:
-            recover.aside(self._store, self._spool.incoming, name, OddError("not the name of a message"), self._report)
-        for identity in accepted[:CLAIMS]:
+            self._aside(name, OddError("not the name of a message"))
+        claimed = 0
+        for identity in accepted:
+            if claimed == CLAIMS:
+                return False
+            if identity in self._stuck:
+                continue
             try:
                 self._schedule.add(self._store.claim(identity), time.time())
+                claimed += 1
             except FileNotFoundError:
                 continue
             except OddError as error:
-                recover.aside(self._store, self._spool.incoming, identity, error, self._report)
-        return len(accepted) <= CLAIMS
+                self._aside(identity, error)
+        return True
+
+    def _aside(self, name: str, error: OddError) -> None:
+        if name not in self._stuck and not recover.aside(self._store, self._spool.incoming, name, error, self._report):
+            self._stuck.add(name)
 
     def _step(self, now: float) -> float:
         """Try one message; returns the seconds to wait before the next step, 0 when there may be more to do."""
@@ -226,9 +250,10 @@ class Runner:
         try:
             waiting = attempt.run(held, now)
         except FileNotFoundError:
-            return  # removed, or renamed by a person, who pokes us
+            self._replace = True  # removed, or renamed by a person: see under which name
         except BusyError:
-            self._schedule.add(held, now, now + BUSY_SECONDS)
+            self._leave_alone(held, now)
+            return
         except OddError as error:
             recover.aside(self._store, self._spool.hold, held.name, error, self._report)
         except Exception as error:  # trouble with the disk, or a fault of ours: the attempt stays on record as one without end
@@ -237,6 +262,14 @@ class Runner:
         else:
             if waiting:
                 self._schedule.add(waiting, now)
+        self._busy.pop(held.identity, None)
+
+    def _leave_alone(self, held: Held, now: float) -> None:
+        """Somebody else has it in hand: a person for a moment, or a program that forgot its lock."""
+        wait = self._busy[held.identity] = min(BUSY_MAX, 2 * self._busy.get(held.identity, BUSY_SECONDS / 2))
+        self._schedule.add(held, now, now + wait)
+        if wait >= BUSY_SAY:
+            self._say(f"busy {held.identity}", "fault", (("id", held.identity.encode()), ("why", b"locked by another process")))
 
     def _find_again(self, held: Held, now: float) -> None:
         """Put a message back, under the name that it has on the disk now, to be tried after a while."""

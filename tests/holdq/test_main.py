@@ -168,6 +168,15 @@ def test_a_message_in_delivery_is_left_alone(site: Site, command: str) -> None:
     assert Path(site.store.path(held)).exists()
 
 
+def test_a_message_that_is_locked_without_an_attempt_is_not_said_to_be_delivered(site: Site) -> None:
+    held = site.hold()
+    with HeldFile(site.store.path(held), lock=True):
+        done = site.holdq("remove", held.identity)
+
+    assert (done.returncode, done.stderr) == (
+        111, f"holdq: {held.identity}: locked by another process: try again when it has ended\n")
+
+
 def test_stat(site: Site) -> None:
     site.put()
     done = site.holdq("stat", HOLDQMEMORY="99999999")

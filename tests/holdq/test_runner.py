@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from holdq import layout
 from qsmtpd.qmail import logline
 from tests.holdq.site import END, HOLDQ, HOLDQ_QUEUE, NOW, Site
 from tests.servers import Service, wait_until
@@ -155,6 +156,73 @@ def test_what_is_planted_never_stops_it(site: Site) -> None:
         wait_until(lambda: len(site.mail()) == 1 and os.listdir(site.spool.incoming) == [] == os.listdir(site.spool.hold))
         assert len(lines(service, "odd")) == 3
         assert len(os.listdir(site.spool.odd)) == 3
+
+
+@pytest.fixture
+def stuck(site: Site) -> Iterator[Site]:
+    """201 names in incoming/, all before any message, that not even root can rename."""
+    paths = [Path(site.spool.incoming, f"00000001-{number:016x}") for number in range(201)]
+    paths.append(Path(site.spool.incoming, "odd"))
+    for path in paths:
+        path.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "none", path], check=True)
+    try:
+        yield site
+    finally:
+        for path in paths:
+            subprocess.run(["umount", path], check=True)
+
+
+@pytest.mark.root
+def test_what_cannot_be_put_aside_never_stops_it(stuck: Site) -> None:
+    """A132: as directories of another user, which only he may rename."""
+    stuck.queue()
+    with stuck.runner() as service:
+        wait_until(lambda: len(stuck.mail()) == 1)
+        before = cpu(service.pid)
+        time.sleep(1)
+        assert cpu(service.pid) - before < 0.05
+        stuck.queue()
+        wait_until(lambda: len(stuck.mail()) == 2)
+        assert len(lines(service, "odd")) == 202
+
+
+def test_a_release_that_finds_no_room_in_the_trigger(site: Site) -> None:
+    shutil.rmtree(site.path / "all")
+    site.queue()
+    with site.runner() as service:
+        wait_until(lambda: lines(service, "hold") != [])
+        site.write_users()
+        os.kill(service.pid, signal.SIGSTOP)
+        for _ in range(66_000):
+            layout.poke(site.spool)
+        assert site.holdq("release", "--all").returncode == 0
+        os.kill(service.pid, signal.SIGCONT)
+        wait_until(lambda: len(site.mail()) == 1)
+
+
+def test_a_release_whose_poke_is_lost_is_seen_when_the_old_name_is_gone(site: Site) -> None:
+    shutil.rmtree(site.path / "all")
+    site.queue()
+    with site.runner() as service:
+        wait_until(lambda: lines(service, "hold") != [])
+        site.write_users()
+        held, = site.store.held()[0]
+        with site.store.open(held):
+            site.store.release(held)
+        os.kill(service.pid, signal.SIGALRM)  # it looks for the old name
+        wait_until(lambda: len(site.mail()) == 1)
+
+
+def test_a_forgotten_lock_is_logged_once_and_does_not_keep_it_busy(site: Site) -> None:
+    held = site.hold()
+    with site.store.open(held), site.runner() as service:
+        wait_until(lambda: lines(service, "fault") != [], 10)
+        before = cpu(service.pid)
+        time.sleep(1)
+        assert cpu(service.pid) - before < 0.05
+        pairs, = lines(service, "fault")
+    assert (pairs["id"], pairs["why"]) == (held.identity.encode(), b"locked by another process")
 
 
 def test_a_spool_that_cannot_be_read_is_logged_once_and_waited_for(site: Site) -> None:
