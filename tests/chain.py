@@ -58,7 +58,7 @@ class Chain:
         """What the run scripts are told."""
         return {
             "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "QMAILHOME": str(self.home.path), "CONCURRENCY": "100",
-            "FRONTLINE": str(self.installation), "ADDRESS": "127.0.0.1", "PORT": str(self.port),
+            "FRONTLINE": str(self.installation), "ADDRESS": "127.0.0.1", "LOOKUP": "-H", "PORT": str(self.port),
             "RULES": str(self.home.path / "tcp.smtp.cdb")}
 
     def command(self, *words: str) -> str:

@@ -71,7 +71,8 @@ class Home:
         self.env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         self.env |= {
             "PATH": search_path(), "TMPDIR": str(path / "tmp"), "QMAILHOME": str(path), "FRONTLINE": str(INSTALLED),
-            "ADDRESS": "127.0.0.1", "PORT": str(port), "RULES": str(self.rules / "tcp.smtp.cdb"), "ONE_UID": "1"}
+            "ADDRESS": "127.0.0.1", "LOOKUP": "-H", "PORT": str(port), "RULES": str(self.rules / "tcp.smtp.cdb"),
+            "ONE_UID": "1"}
 
     def make(self) -> None:
         """Write everything, by the programs that an administrator would use.

@@ -52,6 +52,10 @@ class Spamd:
         return parse(answer)
 
 
+ROUNDING = 0.1
+"""spamd judges by more digits than it prints."""
+
+
 def parse(answer: bytes) -> Finding:
     """What spamd says.
 
@@ -67,9 +71,12 @@ def parse(answer: bytes) -> Finding:
         if _length(values[b"content-length"]) != len(body):
             raise ValueError("cut off")
         spam, found = _spam(values[b"spam"])
+        symbols = body.strip()
+        if not symbols.translate(None, b"\r\n\t").decode("ascii").isprintable():
+            raise ValueError("symbols that nobody can read")
     except (KeyError, ValueError) as error:
         raise ScannerError("failed", b"spamd answered: " + answer[:200]) from error
-    return Finding("spamd", spam=spam, score=found, symbols=body.strip() or None)
+    return Finding("spamd", spam=spam, score=found, symbols=symbols or None)
 
 
 def _is_ok(first: bytes) -> bool:
@@ -96,8 +103,10 @@ def _spam(value: bytes) -> tuple[bool, float]:
     found, slash, threshold = numbers.partition(b" / ")
     if word not in (b"True", b"False") or not slash:
         raise ValueError("neither spam nor not")
-    score(threshold)
-    return word == b"True", score(found)
+    spam, above = word == b"True", score(found) - score(threshold)
+    if above < -ROUNDING if spam else above > ROUNDING:
+        raise ValueError("a word that its own numbers deny")
+    return spam, score(found)
 
 
 TYPE_CHECKING = False

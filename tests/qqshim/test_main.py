@@ -126,7 +126,10 @@ LIES = [
         b"", SPAMD_HEAD, SPAMD_HEAD + b"Content-length: 99999999999999999999\r\nSpam: True ; 99 / 5\r\n\r\n",
         SPAMD_HEAD + b"Content-length: -1\r\nSpam: True ; 99 / 5\r\n\r\n", b"SPAMD/1.0 74 EX_IOERR\r\n\r\n",
         SPAMD_HEAD + b"Content-length: 0\r\nSpam: True ; nan / 5\r\n\r\n", b"x" * 200_000,
-        SPAMD_HEAD + b"Content-length: 0\r\nSpam: True ; 1000000000 / 5\r\n\r\n")],
+        SPAMD_HEAD + b"Content-length: 0\r\nSpam: True ; 1000000000 / 5\r\n\r\n",
+        SPAMD_HEAD + b"Content-length: 0\r\nSpam: False ; 99.0 / 5.0\r\n\r\n",
+        SPAMD_HEAD + b"Content-length: 0\r\nSpam: True ; 1.0 / 5.0\r\n\r\n",
+        SPAMD_HEAD + b"Content-length: 4\r\nSpam: True ; 9.0 / 5.0\r\n\r\nA\0\x1b[")],
 ]
 
 

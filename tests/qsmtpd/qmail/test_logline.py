@@ -3,7 +3,6 @@
 import contextlib
 import os
 import posix
-from pathlib import Path
 
 import pytest
 from hypothesis import given
