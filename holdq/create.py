@@ -52,8 +52,10 @@ def create(spool: Spool, owner: Owner) -> None:
         SpoolError: something else stands in the way.
         OSError: it cannot be done.
     """
-    if len(os.fsencode(spool.door)) > DOOR_MAX:
-        raise SpoolError(f"{spool.directory}: too long a path for its socket: at most {DOOR_MAX - len('/door')} bytes")
+    _fits(spool)
+    parent = os.path.dirname(os.path.abspath(spool.directory))
+    if not os.path.isdir(parent):
+        raise SpoolError(f"{parent}: no such directory: make the parent directory first")
     for directory, mode in _directories(spool).items():
         if not os.path.lexists(directory):
             os.mkdir(directory, 0o700)
@@ -66,7 +68,12 @@ def create(spool: Spool, owner: Owner) -> None:
     os.close(os.open(spool.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
     _settle(spool.lock, owner, 0o600, 0)
     durable.sync_directory(spool.directory)
-    durable.sync_directory(os.path.dirname(os.path.abspath(spool.directory)))
+    durable.sync_directory(parent)
+
+
+def _fits(spool: Spool) -> None:
+    if len(os.fsencode(spool.door)) > DOOR_MAX:
+        raise SpoolError(f"{spool.directory}: too long a path for its socket: at most {DOOR_MAX - len('/door')} bytes")
 
 
 def _settle(path: str, owner: Owner, mode: int, flags: int) -> None:
@@ -87,6 +94,7 @@ def check(spool: Spool) -> None:
     Raises:
         SpoolError: it is so.
     """
+    _fits(spool)
     if not os.path.isdir(spool.directory):
         raise SpoolError(f'{spool.directory}: no spool there: make it with "holdq init"')
     for directory, wanted in _directories(spool).items():
@@ -101,8 +109,20 @@ def check(spool: Spool) -> None:
         too_much = stat.S_IMODE(status.st_mode) & ~wanted & 0o777
         if too_much:
             raise SpoolError(f"{directory}: mode {stat.S_IMODE(status.st_mode):o} lets others in: chmod {wanted:o} {directory}")
+    _check_group(spool)
     try:
         if not stat.S_ISFIFO(os.lstat(spool.trigger).st_mode):
             raise SpoolError(f'{spool.trigger}: not a FIFO: remove it, and say "holdq init"')
     except OSError as error:
         raise SpoolError(f'{spool.trigger}: {error.strerror}: "holdq init" makes it') from error
+
+
+def _check_group(spool: Spool) -> None:
+    """What is written in incoming/ must get the spool's group, or the runner cannot mark it."""
+    status, group = os.lstat(spool.incoming), os.lstat(spool.directory).st_gid
+    if status.st_gid != group:
+        raise SpoolError(f"{spool.incoming}: its group is {status.st_gid}, the spool's is {group}: "
+                         f"chgrp {group} {spool.incoming}")
+    if not status.st_mode & stat.S_ISGID:
+        raise SpoolError(f"{spool.incoming}: mode {stat.S_IMODE(status.st_mode):o} gives mail another group: "
+                         f"chmod 2770 {spool.incoming}")

@@ -91,8 +91,9 @@ class Door:
             with connection:
                 pid, uid, _ = _CREDENTIALS.unpack(
                     connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+                answer = self._counted(connection, uid, pid)
                 connection.settimeout(self._idle)
-                connection.sendall(bytes([self._counted(connection, uid, pid)]))
+                connection.sendall(bytes([answer]))
         except OSError:
             pass  # he has gone; what he gave completely is stored, the rest is not
         finally:
@@ -144,23 +145,44 @@ class Door:
         return QUEUED
 
     def _read(self, connection: socket.socket, arrival: Arrival) -> None:
+        """H once, then M*, E*, Q: whoever says anything else means something else."""
         deadline = time.monotonic() + self._whole
-        greeted = False
+        expected = b"H"
         while True:
-            if time.monotonic() > deadline:
-                raise TimeoutError
-            letter, length = wire.head(_exactly(connection, wire.HEAD.size))
-            data = _exactly(connection, length)
+            letter, length = wire.head(self._exactly(connection, wire.HEAD.size, deadline))
+            data = self._exactly(connection, length, deadline)
+            if letter not in expected or (letter == b"H" and data != wire.HELLO):
+                raise wire.WireError("not in this order")
             if letter == b"H":
-                greeted = data == wire.HELLO
-            if not greeted:
-                raise wire.WireError("no greeting")
-            if letter == b"M":
+                expected = b"MEQ"
+            elif letter == b"M":
                 arrival.message(data)
             elif letter == b"E":
+                if arrival.reader.complete:
+                    raise wire.WireError("more than one envelope")
+                expected = b"EQ"
                 arrival.envelope(data)
-            elif letter == b"Q":
+            else:
                 return
+
+    def _exactly(self, connection: socket.socket, length: int, deadline: float) -> bytes:
+        """So many bytes; a byte now and then does not renew the whole time."""
+        data = bytearray()
+        while len(data) < length:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            connection.settimeout(min(self._idle, left))
+            try:
+                piece = connection.recv(length - len(data))
+            except TimeoutError:
+                raise
+            except OSError as error:
+                raise _GoneError from error
+            if not piece:
+                raise _GoneError
+            data += piece
+        return bytes(data)
 
     def _not_stored(self, error: OSError, uid: int, pid: int) -> int:
         self._log("fault", (("hold", pid), ("uid", uid), ("code", WRITE_ERROR), ("why", str(error.strerror).encode())))
@@ -169,18 +191,3 @@ class Door:
 
 class _GoneError(Exception):
     """The visitor closed the connection before the end."""
-
-
-def _exactly(connection: socket.socket, length: int) -> bytes:
-    data = bytearray()
-    while len(data) < length:
-        try:
-            piece = connection.recv(length - len(data))
-        except TimeoutError:
-            raise
-        except OSError as error:
-            raise _GoneError from error
-        if not piece:
-            raise _GoneError
-        data += piece
-    return bytes(data)

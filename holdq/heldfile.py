@@ -51,15 +51,12 @@ class HeldFile:
             FileNotFoundError: it is not there (any more).
             BusyError: somebody else has the lock.
             OddError: it is none of our files.
-            OSError: trouble with the disk.
+            OSError: trouble with the disk; PermissionError: with the file's mode or group, it may be a message all the same.
         """
         status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode):  # not even opened: the open of a device may do things
             raise OddError("not a regular file")
-        try:
-            self._fd = os.open(path, (os.O_RDWR if lock else os.O_RDONLY) | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except PermissionError as error:
-            raise OddError("not readable and writable for us") from error
+        self._fd = os.open(path, (os.O_RDWR if lock else os.O_RDONLY) | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             if lock:
                 _lock(self._fd, path)

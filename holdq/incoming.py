@@ -54,17 +54,22 @@ class Arrival:
 
         Raises:
             OSError: it could not be written.
+            ValueError: the envelope has begun.
         """
+        if self._sender:
+            raise ValueError("a piece of the message after the envelope")
         durable.write_all(self._fd, data)
         self.size += len(data)
 
     def envelope(self, data: bytes) -> bool:
-        """Take the next piece of the envelope; returns whether it is complete.
+        """Take the next piece of the envelope; returns whether it is complete.  What follows the final NUL is ignored.
 
         Raises:
             EnvelopeError: it cannot be used.
             OSError: it could not be written.
         """
+        if self.reader.complete:
+            return True
         records = [b"T%b\0" % recipient for recipient in self.reader.feed(data)]
         if not self._sender and self.reader.sender is not None:
             self._sender = True
@@ -112,7 +117,7 @@ def _create(spool: layout.Spool, now: float) -> tuple[str, str, int]:
         fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, layout.FILE_MODE)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
-            os.fchmod(fd, layout.FILE_MODE)  # whatever the umask of who called us
+            _share(fd, spool)
             if os.fstat(fd).st_nlink:
                 return identity, part, fd
         except OSError:
@@ -120,3 +125,14 @@ def _create(spool: layout.Spool, now: float) -> tuple[str, str, int]:
             durable.unlink(part)
             raise
         os.close(fd)  # a sweep came between open and flock (INTERNALS.md section 6)
+
+
+def _share(fd: int, spool: layout.Spool) -> None:
+    """Let the runner read and mark it, whatever our caller's umask and group, and even without the directory's setgid bit."""
+    group = os.stat(spool.incoming).st_gid
+    if os.fstat(fd).st_gid != group:
+        try:
+            os.fchown(fd, -1, group)
+        except PermissionError as error:  # not to be taken for one who may not write here, and has the door
+            raise OSError(0, "has lost its setgid bit: the runner could not read what is written there") from error
+    os.fchmod(fd, layout.FILE_MODE)

@@ -195,6 +195,8 @@ def _each(chosen: list[Place], word: str, do: Callable[[Place], None]) -> int:
         except BusyError:
             doing = "being delivered just now" if place.held.crashes else "locked by another process"
             code = _say(TROUBLE, f"{identity}: {doing}: try again when it has ended")
+        except PermissionError as error:
+            code = _say(TROUBLE, f"{identity}: {error.strerror}: run me as root, or mend the file's group and mode")
         except FileNotFoundError:
             code = _say(TROUBLE, f"{identity}: gone, or changed, while I looked: holdq list tells")
         except OddError as error:

@@ -257,7 +257,8 @@ class Runner:
         except OddError as error:
             recover.aside(self._store, self._spool.hold, held.name, error, self._report)
         except Exception as error:  # trouble with the disk, or a fault of ours: the attempt stays on record as one without end
-            self._trouble(os.strerror(error.errno or 0) if isinstance(error, OSError) else f"{held.identity}: {error!r}")
+            self._trouble(os.strerror(error.errno or 0) if isinstance(error, OSError) and not isinstance(error, PermissionError)
+                          else f"{held.identity}: {error!r}")
             self._find_again(held, now)
         else:
             if waiting:

@@ -63,8 +63,9 @@ def _row(store: Store, place: Place, now: float) -> tuple[str, ...] | None:
                     _cut(escape(first)) + (f" +{others}" if others else ""), last_reason(store, held))
     except FileNotFoundError:
         return None  # delivered while we looked
-    except (OddError, StopIteration) as error:
-        return (held.identity, place.state, span(now - held.arrival), "-", str(held.attempts), "-", "-", "-", f"odd: {error}")
+    except (OddError, StopIteration, PermissionError) as error:
+        what = "not readable for us" if isinstance(error, PermissionError) else f"odd: {error}"
+        return (held.identity, place.state, span(now - held.arrival), "-", str(held.attempts), "-", "-", "-", what)
 
 
 def next_try(place: Place, now: float) -> str:
@@ -130,7 +131,7 @@ def _bytes(place: Place) -> int:
     try:
         with HeldFile(place.path, lock=False) as file:
             return file.trailer.message
-    except (FileNotFoundError, OddError):
+    except (FileNotFoundError, PermissionError, OddError):
         return 0
 
 

@@ -66,17 +66,17 @@ class CommandTarget:
             os.close(writer)
         try:
             said, ended = _listen(reader, pid, self._seconds)
+            if not ended:
+                os.killpg(pid, SIGKILL)  # it may have ended meanwhile: its status tells
         finally:
             os.close(reader)
-        if not ended:
-            os.killpg(pid, SIGKILL)
         return result(os.waitpid(pid, 0)[1], said, None if ended else self._seconds)
 
 
 def result(wait_status: int, said: bytes, timeout: float | None = None) -> Result:
-    """What the end of the program means; timeout when it was killed after that many seconds."""
+    """What the end of the program means; timeout when we sent it SIGKILL after that many seconds."""
     code = os.waitstatus_to_exitcode(wait_status)
-    if timeout is not None:
+    if timeout is not None and code == -SIGKILL:
         return Result(Verdict.LATER, f"killed after {timeout:g} s")
     if code in DELIVERED:
         return Result(Verdict.DELIVERED)
@@ -96,8 +96,8 @@ def _listen(reader: int, pid: int, seconds: float) -> tuple[bytes, bool]:
         poll.register(process, select.POLLIN)
         while True:
             left = deadline - time.monotonic()
-            ready = dict(poll.poll(left * 1000)) if left > 0 else {}
-            if not ready:
+            ready = dict(poll.poll(max(0.0, left) * 1000))  # once more after the deadline: we may have been asleep, not it
+            if not ready or (left <= 0 and process not in ready):
                 return said, False
             if reader in ready:
                 piece = _read(reader)

@@ -55,6 +55,31 @@ def test_a_spool_open_to_others_is_refused(site: Site, name: str, wrong: int) ->
         create.check(site.spool)
 
 
+def test_a_lost_setgid_bit_is_refused(site: Site) -> None:
+    """A133: mail would get the group of who gave it, and the runner could not read it."""
+    os.chmod(site.spool.incoming, 0o770)
+    path = site.spool.incoming
+    with pytest.raises(SpoolError, match=f"^{path}: mode 770 gives mail another group: chmod 2770 {path}$"):
+        create.check(site.spool)
+
+
+@pytest.mark.root
+def test_another_group_of_incoming_is_refused(site: Site) -> None:
+    os.chown(site.spool.incoming, -1, 65534)
+    with pytest.raises(SpoolError, match=f"its group is 65534, the spool's is {os.getegid()}: chgrp {os.getegid()} "):
+        create.check(site.spool)
+
+
+def test_a_path_too_long_for_the_socket_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpoolError, match="too long a path for its socket"):
+        create.check(Spool(str(tmp_path / ("x" * 107))))
+
+
+def test_the_parent_is_made_first(tmp_path: Path) -> None:
+    with pytest.raises(SpoolError, match=f"^{tmp_path}/none: no such directory: make the parent directory first$"):
+        create.create(Spool(str(tmp_path / "none/holdq")), create.owner(one_uid=True))
+
+
 @pytest.mark.root
 def test_a_spool_of_another_user_is_refused(site: Site) -> None:
     """A133: root does not run it either, and would leave files that holdq cannot touch."""

@@ -80,6 +80,8 @@ def test_an_end_before_the_end_gives_nothing(site: Site, frames: tuple[bytes, ..
     (WHOLE[1:], 74), ((wire.frame(b"H", b"holdq2"), *WHOLE[1:]), 74), ((HELLO, b"Z\0\0\0\0"), 74),
     ((HELLO, b"M\xff\xff\xff\xff"), 74), ((b"GET / HTTP/1.1\r\n\r\n",), 74),
     ((HELLO, wire.frame(b"E", b"Fa\0\0"), wire.frame(b"Q")), 91),
+    ((HELLO, *WHOLE), 74), ((*WHOLE[:2], *WHOLE), 74), ((*WHOLE[:4], *WHOLE[2:]), 74),
+    ((*WHOLE[:3], wire.frame(b"E", b"F"), *WHOLE[2:]), 74), ((*WHOLE[:4], *WHOLE[3:]), 74),
     ((HELLO, wire.frame(b"E", b"Fa\0T" + b"x" * 1003)), 11), ((HELLO, wire.frame(b"E", b"Fa\0Tb\0"), wire.frame(b"Q")), 54),
 ])
 def test_nonsense_gives_nothing(site: Site, frames: tuple[bytes, ...], code: int) -> None:
@@ -109,6 +111,27 @@ def test_who_dawdles_is_sent_away(site: Site) -> None:
         assert visitor.recv(1) == bytes([52])
 
     assert site.left() == []
+
+
+def test_who_dawdles_within_a_frame_is_sent_away(site: Site) -> None:
+    """A34"""
+    with opened(site, whole=0.3), visit(site) as visitor:
+        visitor.sendall(WHOLE[0] + wire.HEAD.pack(b"M", 1000))
+        with pytest.raises(BrokenPipeError):  # noqa: PT012  # one of them
+            for _ in range(100):
+                visitor.sendall(b"x")
+                time.sleep(0.05)
+        assert visitor.recv(1) == bytes([52])
+
+    assert site.left() == []
+
+
+def test_who_falls_silent_waits_for_the_whole_time_at_most(site: Site) -> None:
+    with opened(site, idle=20, whole=0.2), visit(site) as visitor:
+        visitor.sendall(WHOLE[0] + b"M")
+        started = time.monotonic()
+        assert visitor.recv(1) == bytes([52])
+        assert time.monotonic() - started < 10
 
 
 def test_a_visitor_who_waits_does_not_hold_the_others(site: Site) -> None:

@@ -168,3 +168,14 @@ def test_gone(site: Site, kind: str) -> None:
     name = "x" if kind == "gone" else "x/y"
     with pytest.raises(FileNotFoundError):
         HeldFile(f"{site.spool.hold}/{name}", lock=True)
+
+
+def test_a_file_that_may_not_be_opened_is_trouble_not_odd(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be mail that got a wrong group: it is not put aside."""
+    def refused(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    held = site.hold()
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(PermissionError):
+        HeldFile(site.store.path(held), lock=True)

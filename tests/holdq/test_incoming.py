@@ -36,6 +36,21 @@ def test_one_file_holds_message_envelope_and_trailer(site: Site) -> None:
     assert text[-93:] == b"holdq1 %019d %019d 0000000002 001800000000 0000001000 0000000077\n" % (len(message), len(envelope))
 
 
+def test_nothing_comes_after_the_envelope(site: Site) -> None:
+    """The file would not be as its trailer says."""
+    came = arrival(site)
+    came.message(END)
+    assert came.envelope(b"Fa@b.c\0Tx@y.z\0\0")
+    assert came.envelope(b"Fd@e.f\0Tother@y.z\0\0")
+    with pytest.raises(ValueError, match="after the envelope"):
+        came.message(END)
+    came.accept()
+
+    with HeldFile(f"{site.spool.incoming}/{came.identity}", lock=False) as file:
+        assert file.counts()[b"T"] == 1
+        assert b"".join(file.body()).count(END) == 1
+
+
 def test_from_network(site: Site) -> None:
     came = arrival(site, uid=7101)
     came.envelope(b"F\0Tx@y.z\0\0")
@@ -55,6 +70,30 @@ def test_the_runner_may_read_and_mark_it(site: Site, umask: int) -> None:
 
     assert stat.S_IMODE(status.st_mode) == 0o660
     assert status.st_gid == Path(site.spool.incoming).stat().st_gid
+
+
+@pytest.mark.root
+def test_a_lost_setgid_bit_does_not_change_the_group(site: Site) -> None:
+    os.chown(site.spool.incoming, -1, 65534)
+    os.chmod(site.spool.incoming, 0o770)
+
+    assert Path(site.spool.incoming, site.put()).stat().st_gid == 65534
+
+
+@pytest.mark.root
+def test_a_group_that_cannot_be_given_is_trouble_and_leaves_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """53, and not by the door, which is for those who may not write here."""
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    os.chown(site.spool.incoming, -1, 65534)
+    os.chmod(site.spool.incoming, 0o770)
+    monkeypatch.setattr(os, "fchown", refused)
+    with pytest.raises(OSError, match="setgid") as caught:
+        arrival(site)
+
+    assert not isinstance(caught.value, PermissionError)
+    assert site.left() == []
 
 
 def test_order_of_the_durable_steps(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

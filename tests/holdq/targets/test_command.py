@@ -1,6 +1,7 @@
 """The target command: what the program gets, and what its end means."""
 
 import os
+import select
 import time
 from pathlib import Path
 
@@ -101,6 +102,26 @@ def test_a_program_that_hangs_is_killed_with_its_children(site: Site) -> None:
 
 def test_a_talker_is_killed_in_time_too(site: Site) -> None:
     assert deliver(site, "while :; do echo x; done", seconds=0.3) == [Result(Verdict.LATER, "killed after 0.3 s")]
+
+
+def test_who_ended_while_we_were_asleep_is_believed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A135: the machine stood still past the time; the program had long delivered."""
+    real = os.pidfd_open
+
+    def stalled(pid: int) -> int:
+        process = real(pid)
+        select.select([process], [], [], 20)
+        time.sleep(0.3)
+        return process
+
+    monkeypatch.setattr(os, "pidfd_open", stalled)
+    assert deliver(site, "echo x; exit 0", seconds=0.2) == [Result(Verdict.DELIVERED)]
+
+
+def test_a_timeout_is_believed_only_of_one_that_we_killed() -> None:
+    assert result(0, b"", 5.0) == Result(Verdict.DELIVERED)
+    assert result(100 << 8, b"no", 5.0) == Result(Verdict.FAILED, "exit 100: no")
+    assert result(9, b"", 5.0) == Result(Verdict.LATER, "killed after 5 s")
 
 
 def test_a_daemon_left_behind_does_not_hold_us(site: Site) -> None:
