@@ -26,6 +26,8 @@ RUN_SETTINGS = (
 )
 """What holdq run reads."""
 
+RUNNING = "HOLDQ_RUNNING"
+"""In the environment of the queue program that a runner starts: the runner's spool."""
 USERS = "holdqusers"
 """The list of the target maildir, a file in the control directory."""
 

@@ -62,6 +62,9 @@ def hold(uid: int, pid: int, now: float) -> int:
     except ControlError as error:
         raise NotHeldError(CONFIGURATION, str(error)) from error
     spool = layout.Spool(config.spool_directory(settings))
+    running = env.get(config.RUNNING)
+    if running and os.path.realpath(os.fsdecode(running)) == os.path.realpath(spool.directory):
+        raise NotHeldError(CONFIGURATION, "started by the runner of this very spool: all mail would go round for ever")
     try:
         arrival = Arrival(spool, uid, pid, network, now)
     except (PermissionError, FileNotFoundError, NotADirectoryError):

@@ -1,6 +1,7 @@
 """holdq: the runner, and a person's view of what is held (holdq(8)).  Exit 100: the person's mistake; 111: trouble."""
 
 import argparse
+import io
 import os
 import sys
 import time
@@ -18,6 +19,7 @@ from .view import Place
 
 MISTAKE = 100
 TROUBLE = 111
+OUTPUT = "standard output"
 
 EXAMPLES = """\
 examples:
@@ -27,8 +29,18 @@ examples:
   holdq show 9f3c2a           state and header of one message; the end of its ID is enough
   holdq release --all         try everything now, whatever the load
   holdq release --dead        give everything in dead/ another chance
-  holdq show --whole 9f3c2a > message; holdq remove 9f3c2a
+  holdq show --whole 9f3c2a > message && holdq remove 9f3c2a
 """
+
+
+class _Output(io.FileIO):
+    """Standard output, whose trouble is told by that name."""
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, OUTPUT) from error
 
 
 class MistakeError(Exception):
@@ -38,6 +50,8 @@ class MistakeError(Exception):
 def main(argv: list[str] | None = None) -> None:
     """Run a subcommand, and end the process with its exit code."""
     process.prepare()
+    sys.stdout = io.TextIOWrapper(io.BufferedWriter(_Output(1, "w", closefd=False)), sys.stdout.encoding, sys.stdout.errors,
+                                  line_buffering=os.isatty(1))
     arguments = _parser().parse_args(argv)
     command: Callable[[layout.Spool, argparse.Namespace], int] = arguments.command
     try:
@@ -56,7 +70,9 @@ def main(argv: list[str] | None = None) -> None:
     except ControlError as error:
         code = _say(TROUBLE, str(error))
     except OSError as error:
-        code = _say(TROUBLE, f"{error.filename or 'spool'}: {error.strerror}")
+        code = _say(TROUBLE, f"{error.filename or 'spool'}: {error.strerror or error}")
+        if error.filename == OUTPUT:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the interpreter would try once more, and exit 120
     except KeyboardInterrupt:
         code = TROUBLE
     sys.exit(code)
@@ -113,6 +129,10 @@ def _run(spool: layout.Spool, _: argparse.Namespace) -> int:
 
     os.umask(0o077)  # as qmail-local's, for the programs that we start
     create.check(spool)
+    for name in ("QMAILHOME", "CONTROLDIR"):
+        if os.environ.get(name):
+            os.environ[name] = os.path.abspath(os.environ[name])  # we leave this directory
+    os.environ[config.RUNNING] = spool.directory
     control = Control(env.control_directory())
     try:
         held = runner.lock(spool)
@@ -121,6 +141,8 @@ def _run(spool: layout.Spool, _: argparse.Namespace) -> int:
         return _say(TROUBLE, str(error))
     home = env.qmail_home()
     os.chdir(home if os.path.isdir(home) else spool.directory)  # where a queue program expects to stand
+    if not os.geteuid():
+        runner.log("warning", (("why", b"run as root: run me as the user holdq, or as the one uid of a small site"),))
     made.run()
     os.close(held)
     return 0

@@ -23,6 +23,7 @@ def recover(store: Store, report: Report) -> None:
     """
     sweep_parts(store, report)
     set_aside_odd(store, report)
+    set_aside_damaged(store, report)
     sweep_why(store)
 
 
@@ -55,6 +56,18 @@ def set_aside_odd(store: Store, report: Report) -> None:
                            (store.spool.dead, store.buried()[1])):
         for name in odd:
             aside(store, directory, name, OddError("not the name of a message"), report)
+
+
+def set_aside_damaged(store: Store, report: Report) -> None:
+    """Rename into odd/ what is dead and none of our files by its content; in hold/ each attempt sees to that."""
+    for held in store.buried()[0]:
+        try:
+            with store.open(held, dead=True, lock=False) as file:
+                file.counts()
+        except OddError as error:
+            aside(store, store.spool.dead, held.name, error, report)
+        except OSError:
+            pass  # revived or removed meanwhile; or trouble with the disk, which is no reason to put anything aside
 
 
 def aside(store: Store, directory: str, name: str, error: OddError, report: Report) -> bool:

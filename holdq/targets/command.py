@@ -1,7 +1,7 @@
 """Run a program for each recipient, as qmail-local runs one (qmail-command(8)): argv, never a shell.
 
 Its descriptor 0 is a regular file at offset 0 with the message and nothing behind it (vdelivermail seeks in it), 1 and 2 are
-what is kept as the reason; SENDER and RECIPIENT are set, QMAILQUEUE is not.
+what is kept as the reason; SENDER and RECIPIENT are set, QMAILQUEUE and HOLDQ_RUNNING are not.
 """
 
 import os
@@ -15,6 +15,7 @@ from typing import BinaryIO
 from qsmtpd.qmail import durable, env
 from qsmtpd.qmail.process import DEFAULT_SIGNALS
 
+from ..config import RUNNING
 from ..heldfile import HeldFile, Recipient
 from . import Result, Verdict
 
@@ -51,7 +52,7 @@ class CommandTarget:
         for piece in file.body():
             durable.write_all(copy.fileno(), piece)
         copy.seek(0)
-        environment = env.without("QMAILQUEUE")
+        environment = env.without("QMAILQUEUE", RUNNING)  # it may send new mail, a forwarder does
         environment[b"SENDER"] = file.sender
         environment[b"RECIPIENT"] = recipient.address
         reader, writer = os.pipe()

@@ -7,6 +7,7 @@ domain, "* path" the rest of the world; the path begins with a slash.  It is rea
 import os
 import socket
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 
 from qsmtpd.qmail import durable
 from qsmtpd.qmail.control import Control, ControlError
@@ -101,28 +102,45 @@ class MaildirTarget:
         head = b"Return-Path: <%b>\nDelivered-To: %b\n" % (quoted(file.sender), field(recipient.address))
         try:
             return self._store(maildir, name, head, file)
+        except NotADirectoryError:
+            return Result(Verdict.LATER, f"{maildir}: it, tmp or new is not a directory; a symbolic link is not followed")
         except OSError as error:
             return Result(Verdict.LATER, f"{maildir}: {error.strerror}")
 
     @staticmethod
     def _store(maildir: str, name: str, head: bytes, file: HeldFile) -> Result:
-        """The name is the same at every attempt: after a crash a second delivery takes the place of the first."""
-        temporary = f"{maildir}/tmp/{name}"
-        if os.path.lexists(temporary):
-            durable.unlink(temporary)
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        try:
-            durable.write_all(fd, head)
-            for piece in file.body():
-                durable.write_all(fd, piece)
-            durable.sync_file(fd)
-            durable.rename(temporary, f"{maildir}/new/{name}")
-        except OSError:
-            _discard(temporary)
-            raise
-        finally:
-            os.close(fd)
-        return Result(Verdict.DELIVERED)
+        """The name is the same at every attempt: after a crash a second delivery takes the place of the first.
+
+        On descriptors, so that a user's link cannot lead us, who may be root, to somebody else's directory.
+        """
+        with ExitStack() as stack:
+            top = _directory(stack, maildir)
+            tmp, new = (f"/proc/self/fd/{_directory(stack, part, top)}/{name}" for part in ("tmp", "new"))
+            return _write(tmp, new, head, file)
+
+
+def _directory(stack: ExitStack, path: str, parent: int | None = None) -> int:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+    stack.callback(os.close, fd)
+    return fd
+
+
+def _write(temporary: str, target: str, head: bytes, file: HeldFile) -> Result:
+    if os.path.lexists(temporary):
+        durable.unlink(temporary)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        durable.write_all(fd, head)
+        for piece in file.body():
+            durable.write_all(fd, piece)
+        durable.sync_file(fd)
+        durable.rename(temporary, target)
+    except OSError:
+        _discard(temporary)
+        raise
+    finally:
+        os.close(fd)
+    return Result(Verdict.DELIVERED)
 
 
 def field(address: bytes) -> bytes:

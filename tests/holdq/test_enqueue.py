@@ -83,6 +83,17 @@ def test_unreadable_control_is_55(site: Site) -> None:
     assert b"control/holdq" in done.stderr
 
 
+def test_the_runner_of_this_spool_does_not_give_it_its_own_mail(site: Site) -> None:
+    done = site.queue(HOLDQ_RUNNING=f"{site.path}/bin/../holdq")
+
+    assert done.returncode == 55
+    event, pairs = logline.parse(done.stderr)
+    assert (event, pairs["code"]) == ("fault", b"55")
+    assert b"go round for ever" in pairs["why"]
+    assert site.left() == []
+    assert site.queue(HOLDQ_RUNNING=f"{site.path}/other").returncode == 0
+
+
 @pytest.mark.parametrize("where", ["/nonexistent/spool", "/dev/null"])
 def test_no_spool_and_no_runner_is_74(site: Site, where: str) -> None:
     done = site.queue(HOLDQ=where)

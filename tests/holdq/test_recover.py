@@ -77,6 +77,18 @@ def test_what_is_planted_as_a_part_is_gone(site: Site, plant: object) -> None:
     assert site.recover() == []
 
 
+def test_what_is_damaged_in_dead_is_put_aside(site: Site) -> None:
+    """It would stay for ever: nobody tries it."""
+    good, bad = site.store.bury(site.hold()), site.store.bury(site.hold())
+    path = Path(site.store.path(bad, dead=True))
+    path.write_bytes(path.read_bytes()[:-1])
+    (where, why), = site.recover()
+
+    assert where == str(path)
+    assert "odd/" in why
+    assert site.store.buried()[0] == [good]
+
+
 @pytest.mark.root
 def test_what_cannot_even_be_renamed_is_reported_and_left(site: Site) -> None:
     """A mount point, in the way as a directory of another user is."""

@@ -38,9 +38,10 @@ def deliver(site: Site, body: str, *arguments: str, seconds: float = 20, sender:
 
 def test_message_arguments_and_environment(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QMAILQUEUE", "/bin/true")
+    monkeypatch.setenv("HOLDQ_RUNNING", "/spool")
     out = site.path / "out"
-    done = deliver(site, f'cat >>{out}; echo "$1|$2|$#|$SENDER|$RECIPIENT|${{QMAILQUEUE-unset}}" >>{out}', "one", "*",
-                   recipients=(b"x@y.z", b"q@y.z"))
+    done = deliver(site, f'cat >>{out}; echo "$1|$2|$#|$SENDER|$RECIPIENT|${{QMAILQUEUE-un}}${{HOLDQ_RUNNING-set}}" >>{out}',
+                   "one", "*", recipients=(b"x@y.z", b"q@y.z"))
 
     assert done == [Result(Verdict.DELIVERED)] * 2
     text = out.read_bytes()

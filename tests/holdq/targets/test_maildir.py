@@ -4,6 +4,7 @@ import os
 import re
 import stat
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -84,7 +85,8 @@ def test_order_of_the_durable_steps(site: Site, target: MaildirTarget, monkeypat
             monkeypatch.setattr(os, name, noted(name, getattr(os, name)))
         list(target.deliver(held.identity, file, file.recipients()))
 
-    assert done == ["fsync tmp/NAME", "rename tmp/NAME", "fsync all/new", "fsync all/tmp"]
+    done = [re.sub(r"rename \d+/", "rename fd/", step) for step in done]
+    assert done == ["fsync tmp/NAME", "rename fd/NAME", "fsync all/new", "fsync all/tmp"]
 
 
 def test_a_second_delivery_takes_the_place_of_the_first(site: Site, target: MaildirTarget) -> None:
@@ -157,6 +159,19 @@ def test_a_link_planted_in_tmp_is_replaced_not_followed(site: Site, target: Mail
 
     assert victim.read_bytes() == b"precious"
     assert not path.is_symlink()
+
+
+@pytest.mark.parametrize("part", ["", "/tmp", "/new"])
+def test_no_link_in_the_way_is_followed(site: Site, target: MaildirTarget, part: str) -> None:
+    """A132, A133: a user's Maildir may not lead a runner with more rights than his to another directory."""
+    path = Path(f"{site.path}/all{part}")
+    elsewhere = site.path / "elsewhere"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+
+    assert results(site, target) == [
+        Result(Verdict.LATER, f"{site.path}/all: it, tmp or new is not a directory; a symbolic link is not followed")]
+    assert not [name for name in elsewhere.rglob("*") if not name.is_dir()]
 
 
 @given(st.binary(max_size=80))
