@@ -2,13 +2,16 @@
 
 import os
 import pty
+import shlex
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from holdq.heldfile import FAILED, HeldFile
-from tests.holdq.site import END, HOLDQ, Site
+from tests.holdq.site import END, HOLDQ, HOLDQ_QUEUE, Site
+from tests.servers import running, wait_until
 
 COMMANDS = ("init", "run", "list", "show", "release", "remove", "stat")
 
@@ -248,3 +251,30 @@ def test_mail_does_not_go_round(site: Site) -> None:
 
     assert done.returncode == 111
     assert "all mail would go round for ever" in done.stderr
+
+
+def test_mail_does_not_go_round_through_another_program(site: Site) -> None:
+    program = site.path / "bin/shim"
+    program.write_text(f"#!/bin/sh\nexec {shlex.join(HOLDQ_QUEUE)}\n")
+    program.chmod(0o755)
+    site.write("holdqtarget", "queue")
+    site.write("holdqnext", str(program))
+    site.queue()
+    with site.runner():
+        wait_until(lambda: [held for held in site.store.held()[0] if held.attempts and not held.crashes] != [])
+
+    assert len(site.left()) == 2, "the message and its reason"
+
+
+def test_a_relative_home(site: Site) -> None:
+    """The runner leaves the directory in which it was started."""
+    log = site.path / "log"
+    environment = site.environment(QMAILHOME="site", HOLDQ=site.spool.directory)
+    log.write_text("")
+    os.chmod(site.path.parent, 0o755)
+    with running([*HOLDQ, "run"], log, lambda: "start" in log.read_text(), env=environment, cwd=site.path.parent) as service:
+        site.queue()
+        wait_until(lambda: len(site.mail()) == 1)
+        os.kill(service.pid, signal.SIGHUP)
+        wait_until(lambda: "read again" in log.read_text())
+        assert ("root" in log.read_text()) == (os.geteuid() == 0), "A133: said, not refused"
