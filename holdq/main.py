@@ -129,10 +129,10 @@ def _run(spool: layout.Spool, _: argparse.Namespace) -> int:
 
     os.umask(0o077)  # as qmail-local's, for the programs that we start
     create.check(spool)
-    for name in ("QMAILHOME", "CONTROLDIR"):
-        if os.environ.get(name):
-            os.environ[name] = os.path.abspath(os.environ[name])  # we leave this directory
-    os.environ[config.RUNNING] = spool.directory
+    # Absolute, for we leave this directory.
+    env.put("CONTROLDIR", os.path.abspath(env.control_directory()))
+    env.put("QMAILHOME", os.path.abspath(env.qmail_home()))
+    env.put(config.RUNNING, spool.directory)
     control = Control(env.control_directory())
     try:
         held = runner.lock(spool)

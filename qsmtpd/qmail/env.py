@@ -20,6 +20,11 @@ def without(*names: str) -> dict[bytes, bytes]:
     return {name: value for name, value in posix.environ.items() if name not in dropped}
 
 
+def put(name: str, value: str) -> None:
+    """Set a variable for the programs that we start from now on, and for ourselves."""
+    posix.environ[name.encode()] = value.encode("utf-8", "surrogateescape")
+
+
 def qmail_home() -> str:
     """QMAILHOME, by default /var/qmail."""
     return _path("QMAILHOME") or "/var/qmail"

@@ -104,3 +104,12 @@ def test_places(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], home
     set_all(monkeypatch, **variables)
 
     assert (home, control) == (env.qmail_home(), env.control_directory())
+
+
+def test_put(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOLDQ_RUNNING", "before")
+
+    env.put("HOLDQ_RUNNING", "/var/\udcff")
+
+    assert env.get("HOLDQ_RUNNING") == b"/var/\xff"
+    assert env.without()[b"HOLDQ_RUNNING"] == b"/var/\xff"
