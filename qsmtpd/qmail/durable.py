@@ -45,16 +45,6 @@ def rename(source: str, target: str) -> None:
     _sync_directories(target, source)
 
 
-def link_new(source: str, target: str) -> None:
-    """Give a file a second name that must not exist yet.
-
-    Raises:
-        FileExistsError: it does.
-    """
-    os.link(source, target, follow_symlinks=False)
-    _sync_directories(target)
-
-
 def unlink(path: str) -> None:
     """Remove a name."""
     os.unlink(path)

@@ -4,7 +4,7 @@ A program that was told QQREPLY=6 may write reply lines "CODE x.y.z text" on des
 82.  One that does not know of it writes "Dtext" or "Ztext" (notqmail 1.09).
 """
 
-from .exitcodes import CUSTOM, EXEC_FAILED, READ_ERROR, meaning
+from .exitcodes import CUSTOM, READ_ERROR, meaning
 
 WORDS_MAX = 4096
 """Bytes of its words that are kept."""
@@ -26,11 +26,6 @@ class Outcome:
         self.code = code
         self.status = status
         self.lines = lines
-
-
-def failed_to_start() -> Outcome:
-    """What qmail.c says of a program that could not be executed."""
-    return temporary(*meaning(EXEC_FAILED))
 
 
 def from_exit_code(code: int, said: bytes) -> Outcome:

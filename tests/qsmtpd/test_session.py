@@ -98,6 +98,8 @@ def test_no_bytes_make_it_raise(said: bytes) -> None:
     model.feed(b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n", said)
     model.feed(said)
 
+    assert codes(model.answer)[:4] == [220, 250, 250, 354]
+
 
 def test_every_event_that_wants_a_reply_has_its_next_state() -> None:
     assert set(AFTER_ACCEPTED) == set(ACCEPT)

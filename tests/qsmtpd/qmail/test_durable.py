@@ -92,13 +92,6 @@ def test_rename_within_a_directory_syncs_it_once(place: Path, recorder: Recorder
     assert recorder.order() == ["rename file name", "fsync place"]
 
 
-def test_link_order(place: Path, recorder: Recorder) -> None:
-    durable.link_new(str(place / "file"), str(place / "other/name"))
-
-    assert recorder.order() == ["link file name", "fsync other"]
-    assert (place / "other/name").samefile(place / "file")
-
-
 def test_unlink_order(place: Path, recorder: Recorder) -> None:
     durable.unlink(str(place / "file"))
 
@@ -119,22 +112,6 @@ def test_relative_names_are_in_the_working_directory(place: Path, monkeypatch: p
     durable.rename("file", "name")
 
     assert (place / "name").read_bytes() == b"new"
-
-
-def test_link_never_replaces(place: Path) -> None:
-    (place / "name").write_bytes(b"theirs")
-
-    with pytest.raises(FileExistsError):
-        durable.link_new(str(place / "file"), str(place / "name"))
-    assert (place / "name").read_bytes() == b"theirs"
-
-
-def test_link_of_a_symbolic_link_is_not_followed(place: Path) -> None:
-    """A132."""
-    (place / "planted").symlink_to("/etc/passwd")
-    durable.link_new(str(place / "planted"), str(place / "name"))
-
-    assert (place / "name").is_symlink()
 
 
 def test_a_planted_temporary_is_not_followed(place: Path) -> None:
@@ -243,7 +220,6 @@ def test_a_step_that_fails(place: Path, recorder: Recorder, call: str, number: i
 @pytest.mark.parametrize("change", [
     lambda place: durable.replace_file(f"{place}/file", b"new"),
     lambda place: durable.rename(f"{place}/file", f"{place}/other/name"),
-    lambda place: durable.link_new(f"{place}/file", f"{place}/other/name"),
     lambda place: durable.unlink(f"{place}/file"),
 ])
 def test_a_directory_that_cannot_be_synced(place: Path, recorder: Recorder, change: Callable[[Path], None]) -> None:

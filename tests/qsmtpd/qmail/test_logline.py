@@ -141,7 +141,8 @@ def test_a_log_that_stands_still_stops_nothing(monkeypatch: pytest.MonkeyPatch) 
     write("session", [("id", b"1.1")], write_end)
 
     os.close(write_end)
-    os.close(read_end)
+    with open(read_end, "rb") as lost:
+        assert b"session" not in lost.read()
 
 
 def test_several_lines_in_few_calls(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,5 +176,6 @@ def test_a_log_that_is_full_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     os.set_blocking(write_end, False)
     for _ in range(2000):
         write("start", [("value", b"x" * 100)], write_end)
-    os.close(read_end)
     os.close(write_end)
+    with open(read_end, "rb") as kept:
+        assert set(kept.read().split(b"\n")) == {format_line("start", [("value", b"x" * 100)])[:-1], b""}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsmtpd.qmail.outcome import failed_to_start, from_exit_code
+from qsmtpd.qmail.outcome import from_exit_code
 
 Reply = tuple[int, str, tuple[str, ...]]
 
@@ -35,13 +35,6 @@ def test_codes(code: int, reply: Reply) -> None:
 @pytest.mark.parametrize("code", [code for code in range(256) if code != 82])
 def test_words_count_with_82_only(code: int) -> None:
     assert outcome(code) == outcome(code, b"D5.7.1 no")
-
-
-def test_a_program_that_does_not_start() -> None:
-    """A140."""
-    found = failed_to_start()
-
-    assert (found.code, found.status, found.lines) == (451, "4.3.0", ("unable to exec qq",))
 
 
 @pytest.mark.parametrize(("said", "reply"), [
