@@ -1,35 +1,47 @@
 """What every check is given: the session so far, and the look-ups it may wait for."""
 
-from ..replies import Reply
-
 
 class LookupFailedError(Exception):
-    """A look-up of ours has no answer: the session answers with a temporary failure, never with a refusal."""
+    """A look-up of ours has no answer: what depends on it is unknown, and what safety asks is a temporary failure."""
 
 
 class Mail:
     """What is known of the session and of the transaction in hand.
 
-    relay       None, or what RELAYCLIENT appends to each recipient: the client may send to every domain
-    blocked     RBLSMTPD: None or b"" for nothing, "-text" refuses for good, other text for now
-    helo        what the client called itself last, None before HELO
-    protocol    of this transaction: the word after "with" in the Received line
-    sender      of this transaction, None before MAIL
-    recipient   the one in hand
-    host        its domain, A to Z in lower case; None without an "@"
-    ours        whether we take mail for the domain of the recipient in hand
-    known       whether that recipient exists; None when nobody was asked
-    recipients  of this transaction, as they go into the envelope
-    rcpt, good, bad  recipients of the session: all, accepted, refused because nobody here has that name
+    ip, port     the client's address (b"unknown" when nobody said) and port
+    local, local_port  ours
+    ptr          the client's name as the server program looked it up (TCPREMOTEHOST), None when it is not set
+    environment  a variable's value, from what tcpserver and tcp.smtp have set; None when it is not set
+    relay        None, or what RELAYCLIENT appends to each recipient: the client may send to every domain
+    helo         what the client called itself last, None before HELO
+    protocol     of this transaction: the word after "with" in the Received line
+    sender       of this transaction, None before MAIL
+    recipient    the one in hand
+    host         its domain, A to Z in lower case; None without an "@"
+    ours         whether we take mail for the domain of the recipient in hand
+    known        whether that recipient exists; None when nobody was asked
+    recipients   of this transaction, as they go into the envelope
+    header       of the message in hand: its header section as it was stored, as far as it was kept; None before
+    size, hops   of the message in hand
+    rcpt, good, bad  recipients of the session: all, accepted, refused because nobody here has that name; the one in hand too,
+                 which counts as good until it is refused
+    in_message   the three numbers of this transaction
+    reasons      name: why a tag holds, a short phrase for replies ({reason}) and for explain; b"" is never put there
+    until        when what "blocked" says ends, as text
     """
 
     __slots__ = (
-        "bad", "blocked", "good", "helo", "host", "known", "ours", "protocol", "rcpt", "recipient", "recipients",
-        "relay", "sender")
+        "bad", "environment", "good", "header", "helo", "hops", "host", "in_message", "ip", "known", "local", "local_port",
+        "ours", "port", "protocol", "ptr", "rcpt", "reasons", "recipient", "recipients", "relay", "sender", "size", "until")
 
-    def __init__(self, relay: bytes | None, blocked: bytes | None) -> None:
-        self.relay = relay
-        self.blocked = blocked
+    def __init__(self, peer: "Peer", environment: "Callable[[str], bytes | None]") -> None:
+        self.ip = peer.ip
+        self.port = peer.port
+        self.local = peer.local
+        self.local_port = peer.local_port
+        self.ptr = peer.host
+        self.environment = environment
+        self.relay = environment("RELAYCLIENT")
         self.helo: bytes | None = None
         self.protocol = b"SMTP"
         self.sender: bytes | None = None
@@ -38,28 +50,141 @@ class Mail:
         self.ours = True
         self.known: bool | None = None
         self.recipients: list[bytes] = []
+        self.header: bytes | None = None
+        self.size = self.hops = 0
         self.rcpt = self.good = self.bad = 0
+        self.in_message = [0, 0, 0]
+        self.reasons: dict[str, bytes] = {}
+        self.until = b""
 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol
 
+    from ..qmail.control import Control
+    from ..qmail.env import Peer
+    from ..rules.site import SiteTag
+
+    Findings = dict[str, bool | float | None]
+    Question = tuple[bytes, str]
+
+    class Check(Protocol):
+        """One look at the session.  A check opens nothing itself: what it needs it asks of the lookups."""
+
+        async def __call__(self, mail: Mail, lookups: Lookups, wanted: tuple[str, ...]) -> Findings:
+            """The values of the wanted names at least: True, False, None for unknown, a number for a fact.
+
+            Raises:
+                LookupFailedError: all the wanted names are unknown.
+            """
+
+    class AsksDns(Check, Protocol):
+        """A check of cost DNS: its first questions can be told without asking, so those of several are asked side by side."""
+
+        def questions(self, mail: Mail, wanted: tuple[str, ...]) -> Sequence[Question]: ...
+
+    class Learns(Check, Protocol):
+        """A check that remembers what became of the messages of a session in which it was asked."""
+
+        async def learn(self, mail: Mail, lookups: Lookups, code: int) -> None:
+            """A message was answered with the code; called once for each end of data, with mail as it was then."""
+
+    class Source(Protocol):
+        """What checks are made from, by the function configured(source) of each module: config.Config is one."""
+
+        control: Control
+        tags: Mapping[str, SiteTag]
+        """The site's own tags, from control/tags."""
+        hosts: Hosts
+        """has(): whether mail for a domain is ours to take."""
+        valid: Valid
+        """knows(): whether a recipient exists."""
+
+    class Hosts(Protocol):
+        async def has(self, host: bytes | None, relay: bytes | None, lookups: Lookups) -> bool: ...
+
+    class Valid(Protocol):
+        async def knows(self, address: bytes, lookups: Lookups) -> bool | None: ...
+
     class Lookups(Protocol):
-        """What a check may ask the world.  Under tcpserver an answer is there at once; in the listener it is waited for.
+        """What may be asked of the world.  Under tcpserver an answer is there at once; in the listener it is waited for.
 
         All raise LookupFailedError when there is no answer.
         """
 
+        dns: Dns
+        store: Store
+        machine: Machine
+        callouts: Callouts
+        now: float
+        """Seconds since 1970 when the session began."""
+
         async def has_key(self, name: str, key: bytes) -> bool | None:
             """Whether a cdb of the control directory has the key; None when there is no such file."""
+
+        async def value(self, name: str, key: bytes) -> bytes | None:
+            """What a cdb of the control directory has under the key; None for nothing, or when there is no such file."""
 
         async def is_own_address(self, ip: bytes) -> bool:
             """Whether a dotted IPv4 address is one of this machine's."""
 
-    class Check(Protocol):
-        """A check: its opinion on what is in hand, None when it has none."""
+        async def early(self, seconds: float) -> bool:
+            """Wait so long before the greeting; whether the client has spoken by then, or has gone."""
 
-        name: str
+        async def run(self, program: bytes, environment: dict[bytes, bytes]) -> int:
+            """The exit code of a program that gets these variables besides ours, and nothing else."""
 
-        async def __call__(self, mail: Mail, lookups: Lookups) -> Reply | None: ...
+        def draw(self, line: int) -> float:
+            """A number from 0 to below 100 by chance: one for a session and a line of the rules."""
+
+    class Dns(Protocol):
+        """The DNS.  Names are bytes without a dot at the end, answers too.  What was asked once in a session is not asked again."""
+
+        async def ask(self, name: bytes, kind: str) -> tuple[bytes, ...]:
+            """The records of a name; () when there are none.
+
+            kind  "A" and "AAAA" (addresses as text), "PTR" (names), "TXT" (each the strings of one record, joined), "MX" (names,
+                  the most preferred first; a null MX (RFC 7505) is b"")
+            """
+
+        async def prefetch(self, questions: Sequence[Question]) -> None:
+            """Ask all of these at once, so that ask() has their answers; a failure comes to light there."""
+
+    class Store(Protocol):
+        """What is remembered between sessions, shared by all; keys and values are bytes, lifetimes seconds."""
+
+        async def get(self, key: bytes) -> bytes | None: ...
+
+        async def put(self, key: bytes, value: bytes, lifetime: float) -> None: ...
+
+        async def count(self, key: bytes, amount: float, halflife: float) -> float:
+            """Add to a number that decays to a half in each halflife; returns it, the amount included."""
+
+        async def claim(self, key: bytes, lifetime: float) -> bool:
+            """True for the first who asks, False for all others until the lifetime is over."""
+
+    class Machine(Protocol):
+        """This machine's state."""
+
+        def read(self, name: str) -> float:
+            """load, load-cpu, memory (percent available), psi-cpu, psi-memory, psi-io (percent of the last 10 s)."""
+
+        def sessions(self, ip: bytes, local_port: bytes) -> tuple[int, int]:
+            """Connections that stand with this port of ours: from the address, and from its netblock (/24 or /64)."""
+
+    class Callouts(Protocol):
+        """Talks with other servers."""
+
+        async def recipient(self, address: bytes) -> bool | None:
+            """Whether the server that the address is routed to takes mail for it; None when it does not say."""
+
+        async def sender(self, address: bytes) -> bool | None:
+            """Whether the servers of the address's domain take mail for it; None when they do not say, or not yet."""
+
+        async def spf(self, ip: bytes, sender: bytes, helo: bytes) -> tuple[str, bytes]:
+            """(RFC 7208 result: pass, fail, softfail, neutral, none, permerror; explanation of the domain or b"").
+
+            A temperror is a LookupFailedError.
+            """

@@ -1,0 +1,81 @@
+"""One reading of the rules: from the top, with what is known, until one decides.
+
+It is a coroutine that awaits nothing but the asking, so it serves whoever looks up at once and whoever waits.
+"""
+
+from .rule import DECIDING, SOFTENED, Rule, Rules
+
+
+class Reading:
+    """What came of it.
+
+    rule     the rule that decided; None when the end of the file was reached: accept
+    verb     what it decided: "accept", "refuse", "defer", "close", "quarantine" or "discard".  "refuse" and its kin are "defer"
+             when an accept above was unknown
+    notes    rules that hold and decide nothing: header, tarpit, hold, log
+    shadows  rules with "?" that hold
+    """
+
+    __slots__ = ("notes", "rule", "shadows", "verb")
+
+    def __init__(self) -> None:
+        self.rule: Rule | None = None
+        self.verb = "accept"
+        self.notes: list[Rule] = []
+        self.shadows: list[Rule] = []
+
+
+async def read(rules: Rules, stage: int, known: "Known", ask: "Ask", trace: "Trace | None" = None) -> Reading:
+    """Read the rules as far as they concern the stage.
+
+    known  names and their values; whatever ask() finds out is found in it afterwards
+    ask    given the names that may decide the rule in hand, it finds out about one of them at least
+    trace  is told of every rule that was read, and whether it holds: True, False or None
+    """
+    reading = Reading()
+    unsure = False
+    for rule in rules.at(stage):
+        value = await _value(rule, known, ask)
+        if trace is not None:
+            trace(rule, value)
+        verb = rule.action.verb
+        if value is not True:
+            if value is None and verb == "accept" and not rule.action.shadow:
+                unsure = True
+        elif rule.action.shadow:
+            reading.shadows.append(rule)
+        elif rule.condition is not None:
+            reading.rule, reading.verb = rule, "defer"
+            break
+        elif verb in DECIDING:
+            reading.rule, reading.verb = rule, "defer" if unsure and verb in SOFTENED else verb
+            break
+        else:
+            reading.notes.append(rule)
+    return reading
+
+
+async def _value(rule: Rule, known: "Known", ask: "Ask") -> bool | None:
+    """Whether a rule holds; its condition is only asked for when its expression does."""
+    value = rule.expression.value(known)
+    while value.__class__ is tuple:
+        await ask(value + rule.lists)  # type: ignore[operator]
+        value = rule.expression.value(known)
+    if value is True and rule.lists:
+        await ask(rule.lists)
+    if value is True and rule.condition is not None:
+        value = rule.condition.value(known)
+        while value.__class__ is tuple:
+            await ask(value)  # type: ignore[arg-type]
+            value = rule.condition.value(known)
+    return value  # type: ignore[return-value]
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .expression import Known
+
+    Ask = Callable[[tuple[str, ...]], Awaitable[None]]
+    Trace = Callable[[Rule, bool | None], None]

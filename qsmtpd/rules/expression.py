@@ -1,0 +1,139 @@
+"""Expressions over tags and facts, in three values (Kleene): true, false, and unknown, which a failed look-up leaves.
+
+What is known is a mapping from names to True, False, None (unknown), or a number for a fact.  value() returns True, False or
+None; or, when that cannot be said before more is asked, the names to ask as a tuple.
+"""
+
+
+class Tag:
+    """NAME: the tag holds."""
+
+    __slots__ = ("name", "_ask")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._ask = (name,)
+
+    def value(self, known: "Known") -> "Value":
+        return known.get(self.name, self._ask)  # type: ignore[return-value]  # a tag is never a number
+
+
+class Unknown:
+    """unknown(NAME): the look-up of the tag has failed."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def value(self, known: "Known") -> "Value":
+        return known[self.name] is None if self.name in known else (self.name,)
+
+
+class Any:
+    """any: it always holds."""
+
+    __slots__ = ()
+
+    def value(self, known: "Known") -> "Value":
+        return True
+
+
+class Compare:
+    """FACT OPERATOR NUMBER, or FACT OPERATOR FACT.  A fact that is unknown makes it unknown."""
+
+    __slots__ = ("left", "operator", "right")
+
+    def __init__(self, left: str, operator: str, right: "float | str") -> None:
+        self.left = left
+        self.operator = operator
+        self.right = right
+
+    def value(self, known: "Known") -> "Value":
+        missing = tuple(name for name in (self.left, self.right) if isinstance(name, str) and name not in known)
+        if missing:
+            return missing
+        left = known[self.left]
+        right = known[self.right] if isinstance(self.right, str) else self.right
+        if left is None or right is None:
+            return None
+        return OPERATORS[self.operator](left, right)
+
+
+class Not:
+    __slots__ = ("part",)
+
+    def __init__(self, part: "Expression") -> None:
+        self.part = part
+
+    def value(self, known: "Known") -> "Value":
+        value = self.part.value(known)
+        return not value if value is True or value is False else value
+
+
+class And:
+    """False when one part is, whatever the others are; so a part that is cheap to ask can spare those that are not."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: "tuple[Expression, ...]") -> None:
+        self.parts = parts
+
+    def value(self, known: "Known") -> "Value":
+        return _joined(self.parts, known, False)
+
+
+class Or:
+    """True when one part is, whatever the others are."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: "tuple[Expression, ...]") -> None:
+        self.parts = parts
+
+    def value(self, known: "Known") -> "Value":
+        return _joined(self.parts, known, True)
+
+
+def _joined(parts: "tuple[Expression, ...]", known: "Known", decisive: bool) -> "Value":
+    """The value of parts of which one that is `decisive` decides."""
+    missing: tuple[str, ...] = ()
+    result: bool | None = not decisive
+    for part in parts:
+        value = part.value(known)
+        if value is decisive:
+            return decisive
+        if value is None:
+            result = None
+        elif value.__class__ is tuple:
+            missing += value  # type: ignore[operator]
+    return missing or result
+
+
+OPERATORS = {
+    "<": lambda left, right: left < right,
+    "<=": lambda left, right: left <= right,
+    "=": lambda left, right: left == right,
+    ">=": lambda left, right: left >= right,
+    ">": lambda left, right: left > right,
+}
+
+
+def names(expression: "Expression") -> tuple[str, ...]:
+    """Every name in it, in the order of writing, each as often as it stands there."""
+    if isinstance(expression, And | Or):
+        return tuple([name for part in expression.parts for name in names(part)])
+    if isinstance(expression, Not):
+        return names(expression.part)
+    if isinstance(expression, Compare):
+        return (expression.left, expression.right) if isinstance(expression.right, str) else (expression.left,)
+    return () if isinstance(expression, Any) else (expression.name,)
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Known = Mapping[str, bool | float | None]
+    Value = bool | None | tuple[str, ...]
+    Expression = Tag | Unknown | Any | Compare | Not | And | Or
