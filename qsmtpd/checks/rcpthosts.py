@@ -1,26 +1,24 @@
-"""Refuse recipients in domains that are not ours: control/rcpthosts, then control/morercpthosts.cdb (qmail-smtpd(8)).
+"""Which domains are ours: control/rcpthosts, then control/morercpthosts.cdb (qmail-smtpd(8)).
 
 An entry is a host, or .suffix for all hosts below it.  A client with RELAYCLIENT may send anywhere, and an address without "@"
 is local.  Without rcpthosts qmail-smtpd accepts every domain: we accept none, for an absent file must not open a relay.
 """
 
-from ..replies import NO_GATEWAY, Reply
-from .base import Mail
-
 
 class RcptHosts:
-    """The check of this module; the policy asks has() first, then calls it for its opinion."""
-
-    name = "rcpthosts"
+    """What the policy asks for every recipient: safety, not a rule's to change."""
 
     def __init__(self, listed: frozenset[bytes] | None) -> None:
         """listed  the lines of rcpthosts in lower case, None when there is no such file."""
         self.listed = listed
 
-    async def has(self, mail: Mail, lookups: "Lookups") -> bool:
-        """Whether mail for the recipient in hand is ours to take."""
-        host = mail.host
-        if mail.relay is not None or host is None:
+    async def has(self, host: bytes | None, relay: bytes | None, lookups: "Lookups") -> bool:
+        """Whether mail for a domain is ours to take.
+
+        host   in lower case; None for an address without a domain
+        relay  what RELAYCLIENT says, None when it is not set
+        """
+        if relay is not None or host is None:
             return True
         if self.listed is None:
             return False
@@ -33,9 +31,6 @@ class RcptHosts:
             if await lookups.has_key("morercpthosts.cdb", name):
                 return True
         return False
-
-    async def __call__(self, mail: Mail, lookups: "Lookups") -> Reply | None:
-        return None if mail.ours else NO_GATEWAY
 
 
 def with_suffixes(host: bytes) -> list[bytes]:

@@ -1,21 +1,18 @@
-"""Refuse recipients that do not exist, by the databases that the qmail world has for it; all that are there are asked.
+"""Which recipients exist, by the databases that the qmail world has for it; all that are there are asked.
 
 validrcptto.cdb       J. Simpson: keys user@host, user-default@host for each dash from the right, @host
 validrcptto, morevalidrcptto.cdb  sagredo: text and cdb; address, -address (refuse), @host, -@host, in this order
 recipients            s/qmail: lines "host:cdb", "@host:cdb", "*:cdb", "cdb", "!host", "!*"; keys :user@host, :user-@host
 
 One that has the address is enough.  Where databases are and none has it, it does not exist; where there are none, nobody was
-asked.  Relay clients are not asked about, and postmaster without a domain always exists (RFC 5321 section 4.5.1).
+asked.  Postmaster without a domain always exists (RFC 5321 section 4.5.1).
 """
 
-from ..replies import NO_MAILBOX, Reply
-from .base import LookupFailedError, Mail
+from .base import LookupFailedError
 
 
 class ValidRcpt:
-    """The check of this module; the policy asks knows() first, and counts, then calls it for its opinion."""
-
-    name = "validrcpt"
+    """What the policy asks for every recipient in our domains, before any rule; it counts, and gives the reply."""
 
     def __init__(self, text: frozenset[bytes] | None, rules: "tuple[RecipientsRule, ...] | None", default_host: bytes) -> None:
         """The parsed text files; None for one that is not there.
@@ -29,11 +26,9 @@ class ValidRcpt:
         self.default_host = default_host
         self._asked = [self._simpson, self._sagredo, self._sqmail]
 
-    async def knows(self, mail: Mail, lookups: "Lookups") -> bool | None:
-        """Whether the recipient in hand exists; None when there is nobody to ask."""
-        if mail.relay is not None:
-            return None
-        address = mail.recipient.lower()
+    async def knows(self, address: bytes, lookups: "Lookups") -> bool | None:
+        """Whether a recipient exists; None when there is nobody to ask."""
+        address = address.lower()
         if address == b"postmaster":
             return True
         if b"@" not in address:
@@ -45,9 +40,6 @@ class ValidRcpt:
             if known is None:
                 self._asked.remove(ask)  # it is not there, and a session sees one state of the databases
         return False if self._asked else None
-
-    async def __call__(self, mail: Mail, lookups: "Lookups") -> Reply | None:
-        return NO_MAILBOX if mail.known is False else None
 
     async def _simpson(self, address: bytes, lookups: "Lookups") -> bool | None:
         user, _, host = address.rpartition(b"@")
