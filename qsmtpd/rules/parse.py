@@ -160,7 +160,8 @@ def _check_text(text: str) -> None:
 def tokens(head: str) -> list[str]:
     """The words of what stands before the text, and a last one that is empty."""
     if "<" in head or ">" in head or "=" in head:
-        head = head.replace("<", " < ").replace(">", " > ").replace("=", " = ").replace(" <  = ", " <= ").replace(" >  = ", " >= ")
+        head = head.replace("<", " < ").replace(">", " > ").replace("=", " = ")
+        head = head.replace(" <  = ", " <= ").replace(" >  = ", " >= ")
     words = (head.replace("&", " & ").replace("|", " | ").replace("!", " ! ").replace("(", " ( ").replace(")", " ) ")
              .replace("?", " ? ").replace("@", " @ ").split())
     words.append("")
@@ -339,7 +340,7 @@ class _Reader:
             raise Wrong("one-line", TEXT, text.find("\\n"))
         if verb == "header":
             name, colon, _ = text.encode().partition(b":")
-            if not colon or not name or any(byte in b' \\"{}' for byte in name) or name.lower() in RESERVED:
+            if not colon or not name or any(byte in b' \t\\"{}' for byte in name) or name.lower() in RESERVED:
                 raise Wrong("header", TEXT)
 
 

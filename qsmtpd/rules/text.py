@@ -30,7 +30,7 @@ def fill_line(text: str, values: "Mapping[str, bytes]") -> bytes:
 
 
 def _filled(line: str, values: "Mapping[str, bytes]") -> bytes:
-    first, *others = line.encode("ascii", "replace").replace(b'\\"', b'"').split(b"{")
+    first, *others = line.replace("\t", " ").encode("ascii", "replace").replace(b'\\"', b'"').split(b"{")
     found = [first.translate(_TO_PRINTABLE)]
     for part in others:
         name, _, rest = part.partition(b"}")
