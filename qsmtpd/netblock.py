@@ -91,6 +91,18 @@ def neighbourhood(ip: bytes) -> "Netblock":
     return bits, length, number >> bits - length << bits - length
 
 
+def reverse(ip: bytes) -> bytes:
+    """The name in the DNS under which the names of an address are found (RFC 1035 section 3.5, RFC 3596 section 2.5).
+
+    Raises:
+        ValueError: ip is no address.
+    """
+    bits, number = address(ip)
+    if bits == 32:
+        return b".".join([b"%d" % (number >> shift & 255) for shift in (0, 8, 16, 24)]) + b".in-addr.arpa"
+    return b".".join([b"%x" % (number >> shift & 15) for shift in range(0, 128, 4)]) + b".ip6.arpa"
+
+
 class Netblocks:
     """A list of netblocks; whether one of them has an address is one look into a set for each length that occurs."""
 
@@ -102,13 +114,13 @@ class Netblocks:
             sets.setdefault((bits, length), set()).add(number >> bits - length)
         self._sets = sorted(sets.items(), reverse=True)
 
-    def find(self, bits: int, number: int) -> bytes | None:
-        """The smallest netblock around an address, as key() writes it; None when there is none."""
+    def find(self, bits: int, number: int) -> bytes:
+        """The smallest netblock around an address, as key() writes it; b"" when there is none."""
         for (of_bits, length), prefixes in self._sets:
             if of_bits == bits and number >> bits - length in prefixes:
                 start = written(bits, number >> bits - length << bits - length)
                 return b"%b/%d" % (start, length) if length < bits else start
-        return None
+        return b""
 
 
 def _ipv4(text: bytes) -> int:

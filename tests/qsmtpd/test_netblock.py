@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsmtpd.netblock import Netblocks, address, key, keys, neighbourhood, netblock, written
+from qsmtpd.netblock import Netblocks, address, key, keys, neighbourhood, netblock, reverse, written
 
 ADDRESSES = st.one_of(
     st.ip_addresses(),
@@ -135,7 +135,12 @@ def test_netblocks(drawn: list[tuple[Address, int]], ip: Address) -> None:
 
     found = Netblocks(blocks).find(bits, number)
 
-    assert (found and netblock(found)) == ((bits, *max(around)) if around else None)
+    assert (netblock(found) if found else None) == ((bits, *max(around)) if around else None)
+
+
+@given(ADDRESSES)
+def test_reverse(ip: Address) -> None:
+    assert reverse(str(ip).encode()) == unmapped(ip).reverse_pointer.encode()
 
 
 @pytest.mark.parametrize(("ip", "around"), [(b"192.0.2.77", b"192.0.2.0/24"), (b"2001:db8:1:2:3::4", b"2001:db8:1:2::/64")])
