@@ -1,22 +1,33 @@
-"""Refuse senders listed in control/badmailfrom: addresses, or @host; letter case does not count.  qmail says so at RCPT."""
+"""badmailfrom: the sender is listed in control/badmailfrom; addresspatterns.py says what lines there are."""
 
-from ..replies import SENDER_LISTED, Reply
+from ..addresspatterns import AddressPatterns, entry
+from ..listing import parsed
 from .base import Mail
 
 
-class BadMailFrom:
-    name = "badmailfrom"
+def configured(source: "Source") -> "BadMailFrom":
+    """The check, its file read; an absent one lists nobody.
 
-    def __init__(self, listed: frozenset[bytes]) -> None:
-        """listed  the lines of the file in lower case."""
+    Raises:
+        ControlError: the file cannot be read, or has a line that is not understood.
+    """
+    return BadMailFrom(AddressPatterns(parsed(source.control, "badmailfrom", entry) or ()))
+
+
+class BadMailFrom:
+    """The check of this module."""
+
+    def __init__(self, listed: AddressPatterns) -> None:
         self.listed = listed
 
-    async def __call__(self, mail: Mail, lookups: "Lookups") -> Reply | None:
-        sender = (mail.sender or b"").lower()
-        _, at, host = sender.rpartition(b"@")
-        return SENDER_LISTED if sender in self.listed or (at and b"@" + host in self.listed) else None
+    async def __call__(self, mail: Mail, lookups: "Lookups", wanted: tuple[str, ...]) -> "Findings":
+        """See Check."""
+        line = self.listed.find(mail.sender or b"")
+        if line:
+            mail.reasons["badmailfrom"] = line + b" from badmailfrom"
+        return {"badmailfrom": line != b""}
 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .base import Lookups
+    from .base import Findings, Lookups, Source

@@ -1,18 +1,31 @@
 """control/badmailfrom."""
 
+from pathlib import Path
+
 import pytest
 
-from qsmtpd.checks.badmailfrom import BadMailFrom
-from qsmtpd.drivers.stdio import complete
-from tests.qsmtpd.world import DictLookups, mail
+from qsmtpd.checks.badmailfrom import configured
+from qsmtpd.qmail.control import ControlError
+from tests.qsmtpd.checks.site import Site, World, ask, mail
+
+LINES = b"# spammers\nspam@b.test\n@evil.test\n.pool.test\n*-offers@*\n"
 
 
-@pytest.mark.parametrize(("sender", "refused"), [
-    (b"spam@b.test", True), (b"SPAM@B.test", True), (b"x@evil.test", True), (b"x@sub.evil.test", False),
-    (b"x@notevil.test", False), (b"a@b@evil.test", True), (b"", False), (b"evil.test", False), (b"bare", True)])
-def test_badmailfrom(sender: bytes, refused: bool) -> None:
-    check = BadMailFrom(frozenset((b"spam@b.test", b"@evil.test", b"bare")))
+@pytest.mark.parametrize(("sender", "line"), [
+    (b"SPAM@B.test", b"spam@b.test"), (b"x@evil.test", b"@evil.test"), (b"x@sub.evil.test", None),
+    (b"x@a.pool.test", b".pool.test"), (b"my-offers@shop.test", b"*-offers@*"), (b"", None), (None, None)])
+def test_badmailfrom(tmp_path: Path, sender: bytes | None, line: bytes | None) -> None:
+    known = mail(sender=sender)
 
-    reply = complete(check(mail(sender=sender), DictLookups()))
+    assert ask(configured(Site(tmp_path, badmailfrom=LINES)), known, World(), "badmailfrom") is (line is not None)
+    assert known.reasons == ({"badmailfrom": line + b" from badmailfrom"} if line else {})
 
-    assert (reply is not None) == refused
+
+def test_an_absent_file_lists_nobody(tmp_path: Path) -> None:
+    assert ask(configured(Site(tmp_path)), mail(sender=b"spam@b.test"), World(), "badmailfrom") is False
+
+
+def test_a_regular_expression_is_an_error(tmp_path: Path) -> None:
+    """A86: as sagredo's qmail has them."""
+    with pytest.raises(ControlError, match=r"badmailfrom: line 3: .*regular expressions are not understood"):
+        configured(Site(tmp_path, badmailfrom=b"# x\na@b\n^spam.*\n"))
