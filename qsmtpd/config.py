@@ -1,8 +1,17 @@
-"""All that qsmtpd reads before the greeting: the table of settings, and the control files that are lists."""
+"""All that qsmtpd reads before the greeting: the table of settings, the rules, and the lists that safety asks.
 
-from .checks.validrcpt import RecipientsRule
-from .qmail.control import Control
+What the checks need they read when a rule first asks for them (catalogue.py).
+"""
+
+from . import catalogue
+from .checks.rcpthosts import RcptHosts
+from .checks.validrcpt import RecipientsRule, ValidRcpt
+from .qmail import env
+from .qmail.control import Control, digits
 from .qmail.settings import Setting, Settings
+from .rules.default import TEXT
+from .rules.parse import parse
+from .rules.vocabulary import TERMS
 
 SETTINGS = (
     Setting("smtpgreeting", None, "What the greeting, HELO and QUIT are answered with, our name first; default: me."),
@@ -11,11 +20,17 @@ SETTINGS = (
     Setting("databytes", 0, "The largest message in bytes as stored, 0 for no limit."),
     Setting("timeoutsmtpd", 1200, "Seconds to wait for the client's next whole command, or for it to take a reply."),
     Setting("session_timeout", 7200, "Seconds a session may last, without the queue program's; 0 for no limit."),
-    Setting("maxrecipients", 1000, "Recipients of a message, 0 for no limit."),
-    Setting("brtlimit", 10, "Recipients that do not exist before the session is ended, 0 for no limit."),
+    Setting("maxrecipients", 1000, "Recipients of a message before too-many-rcpt holds, 0 for no limit."),
+    Setting("brtlimit", 10, "Recipients of a session that do not exist before too-many-bad holds, 0 for no limit."),
     Setting("tarpitcount", 0, "Recipients that do not exist before answers are delayed, 0 for no delay."),
     Setting("tarpitdelay", 5, "Seconds of delay for each of them, 60 in a session at most."),
     Setting("maxnotimpl", 20, "Unknown commands before the session is ended, 0 for no limit."),
+    Setting("greetdelay", None,
+            "Seconds before the greeting; negative: and the default rules close the session of who speaks before it; default: 0."),
+    Setting("greylistdelay", 5, "Minutes of a greylist rule that names none."),
+    Setting("quarantineto", None, "The address that gets what a rule says to quarantine; absent: such a message is deferred."),
+    Setting("holdqueue", b"bin/holdq-queue", "The queue program, from QMAILHOME on, for a message that a rule says to hold."),
+    Setting("ruleseed", None, "Makes \"defer P%\" draw the same numbers for the same client address and port: for tests."),
 )
 
 
@@ -46,15 +61,76 @@ class Config:
         self.tarpitcount = values.number("tarpitcount")
         self.tarpitdelay = values.number("tarpitdelay")
         self.maxnotimpl = values.number("maxnotimpl")
-        self.badmailfrom = _lowered(control, "badmailfrom") or frozenset()
-        self.rcpthosts = _lowered(control, "rcpthosts")
-        self.validrcptto = _lowered(control, "validrcptto")
-        self.recipients = _recipients(control)
+        self.greetdelay = _seconds(control, values.text("greetdelay"))
+        self.greylistdelay = values.number("greylistdelay")
+        self.quarantineto = values.text("quarantineto")
+        self.holdqueue = values.text("holdqueue") or b"bin/holdq-queue"
+        self.ruleseed = values.text("ruleseed")
+        self.control = control
+        self.hosts = RcptHosts(_lowered(control, "rcpthosts"))
+        self.valid = ValidRcpt(_lowered(control, "validrcptto"), _recipients(control), self.envnoathost)
+        self.rcptcheck, self.rcptcallout = _ask_others(self)
+        self.tags, self.vocabulary = _words(control)
+        self.rules = _rules(control, self.vocabulary)
+
+    def check(self, name: str) -> "Check":
+        """The check of a name of rules/vocabulary.py.
+
+        Raises:
+            ControlError: one of its control files cannot be read or makes no sense.
+        """
+        return catalogue.make(name, self)
+
+
+def _words(control: Control) -> "tuple[Mapping[str, SiteTag], Mapping[str, Term]]":
+    """The site's own tags, and all words that its rules may use."""
+    text = control.read("tags")
+    if text is None:
+        return {}, TERMS
+    from .rules import site  # noqa: PLC0415 - who has no words of his own does not pay for them
+
+    try:
+        tags = site.parse_tags(text)
+    except ValueError as error:
+        raise control.error("tags", str(error)) from error
+    return tags, site.vocabulary(tags)
+
+
+def _rules(control: Control, vocabulary: "Mapping[str, Term]") -> "Rules":
+    text = control.read("rules")
+    try:
+        return parse(TEXT if text is None else text, vocabulary)
+    except ValueError as error:
+        raise control.error("rules", str(error)) from error
+
+
+def _seconds(control: Control, text: bytes | None) -> int:
+    """A number that may be negative."""
+    if not text:
+        return 0
+    try:
+        return -digits(text[1:]) if text.startswith(b"-") else digits(text)
+    except ValueError as error:
+        raise control.error("greetdelay", str(error)) from error
 
 
 def _lowered(control: Control, name: str) -> frozenset[bytes] | None:
     lines = control.lines(name)
     return None if lines is None else frozenset(line.lower() for line in lines)
+
+
+def _ask_others(config: Config) -> "tuple[AsksRecipient | None, AsksRecipient | None]":
+    """The program, and the servers behind us, that are asked about recipients; None where none is named."""
+    program = server = None
+    if env.get("RCPTCHECK") or config.control.line("rcptcheck"):
+        from .checks import rcptcheck  # noqa: PLC0415
+
+        program = rcptcheck.configured(config)
+    if config.control.lines("calloutrcpt"):
+        from .checks import rcptcallout  # noqa: PLC0415
+
+        server = rcptcallout.configured(config)
+    return program, server
 
 
 def _recipients(control: Control) -> tuple[RecipientsRule, ...] | None:
@@ -65,3 +141,14 @@ def _recipients(control: Control) -> tuple[RecipientsRule, ...] | None:
         return tuple(RecipientsRule(line) for line in lines)
     except ValueError as error:
         raise control.error("recipients", str(error)) from error
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .checks.base import Check
+    from .policy import AsksRecipient
+    from .rules.rule import Rules
+    from .rules.site import SiteTag
+    from .rules.vocabulary import Term

@@ -8,6 +8,7 @@ from . import replies
 from .checks.base import Mail
 from .config import Config
 from .drivers.conversation import Conversation
+from .drivers.journal import Journal
 from .drivers.stdio import BlockingQueue, DescriptorWire, complete
 from .lookups.blocking import BlockingLookups
 from .policy import Policy
@@ -49,12 +50,24 @@ def serve(identity: bytes) -> bool:
     """
     home, control_directory = env.qmail_home(), env.control_directory()
     posix.chdir(home)
-    config = Config(Control(control_directory))
+    control = Control(control_directory)
+    config = Config(control)
+    peer = env.peer()
     wire = DescriptorWire(config.timeoutsmtpd, config.session_timeout)
-    policy = Policy(
-        config, Mail(env.get("RELAYCLIENT"), env.get("RBLSMTPD")), BlockingLookups(control_directory, home))
+    journal = Journal(identity, logline.write_all)
+    seed = config.ruleseed and b"%b %b %b" % (config.ruleseed, peer.ip, peer.port or b"")
+    lookups = BlockingLookups(
+        control, home, now=time.time(), note=journal.note_lookup, early=wire.early, seed=seed)
+    policy = Policy(config, Mail(peer, env.get), lookups, journal.note_rule)
     session = Session(config.smtpgreeting, config.databytes, config.maxnotimpl)
-    queue = BlockingQueue((env.get("QMAILQUEUE") or b"bin/qmail-queue").decode("utf-8", "surrogateescape"))
+    queue = BlockingQueue(_path(env.get("QMAILQUEUE") or b"bin/qmail-queue"), _path(config.holdqueue))
     conversation = Conversation(
-        session=session, policy=policy, peer=env.peer(), wire=wire, queue=queue, log=logline.write_all, identity=identity)
-    return complete(conversation.run())
+        session=session, policy=policy, peer=peer, wire=wire, queue=queue, journal=journal,
+        own_fields=config.rules.fields())
+    ended_well = complete(conversation.run())
+    complete(lookups.finish())
+    return ended_well
+
+
+def _path(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")

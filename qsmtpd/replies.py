@@ -14,24 +14,26 @@ class Reply:
     """A reply, ready for the wire: whatever the text holds, what is sent is one code and lines of printable ASCII.
 
     code    250, 354, 553 ...
+    status  5.7.1 ..., "" for none
+    lines   the text, a line each
     closes  the connection is closed after it
     """
 
-    __slots__ = ("_lines", "_status", "_wire", "closes", "code")
+    __slots__ = ("_wire", "closes", "code", "lines", "status")
 
     def __init__(self, code: int, status: str, *lines: str | bytes, closes: bool = False) -> None:
         self.code = code
         self.closes = closes or code == 421
-        self._status = status
-        self._lines = lines
+        self.status = status
+        self.lines = lines
         self._wire = b""
 
     @property
     def wire(self) -> bytes:
         """The bytes to send, all lines, each ended by CR LF; made when they are first asked for, for few of all are."""
         if not self._wire:
-            prefix = f"{self._status} ".encode() if self._status else b""
-            *texts, last = [(prefix + _printable(line))[:LINE_MAX - 4] for line in self._lines]
+            prefix = f"{self.status} ".encode() if self.status else b""
+            *texts, last = [(prefix + _printable(line))[:LINE_MAX - 4] for line in self.lines]
             self._wire = b"".join([b"%d-%b\r\n" % (self.code, text) for text in texts]) + b"%d %b\r\n" % (self.code, last)
         return self._wire
 
@@ -67,7 +69,17 @@ NOT_SMTP = Reply(554, "5.5.1", "this is an SMTP server", closes=True)
 TOO_MUCH_TALK = Reply(421, "4.7.0", "too many commands without mail, goodbye")
 TOO_LONG_LINES = Reply(421, "4.7.0", "too many long lines, goodbye")
 
-SENDER_LISTED = Reply(553, "5.7.1", "sorry, your envelope sender is in my badmailfrom list")
+RULE_REFUSED = Reply(550, "5.7.1", "sorry, not by the rules of this site")
+RULE_DEFERRED = Reply(451, "4.7.1", "sorry, not now by the rules of this site, try again later")
+RULE_CLOSED = Reply(421, "4.7.0", "sorry, not by the rules of this site, goodbye")
+RULE_THROTTLED = Reply(452, "4.5.3", "sorry, no more recipients in this session, try again later")
+RULE_GREYLISTED = Reply(451, "4.7.1", "sorry, we have not met before, try again in some minutes")
+REFUSED_AT_CONNECT = Reply(554, "5.7.1", "sorry, not by the rules of this site", closes=True)
+DEFERRED_AT_CONNECT = Reply(421, "4.7.1", "sorry, not now by the rules of this site, try again later")
+UNSURE = Reply(451, "4.7.1", "sorry, a look-up has failed, try again later")
+NO_QUARANTINE = Reply(451, "4.3.0", "sorry, no place for this message, try again later")
+UNVERIFIED = Reply(451, "4.4.3", "sorry, unable to verify that recipient now, try again later")
+
 DOUBLE_BOUNCE = Reply(553, "5.1.7", "sorry, this sender is for double bounces of this host alone")
 NO_GATEWAY = Reply(553, "5.7.1", "sorry, that domain isn't in my list of allowed rcpthosts")
 NO_MAILBOX = Reply(550, "5.1.1", "sorry, no mailbox here by that name")
@@ -107,9 +119,3 @@ def queued(now: float, number: int) -> Reply:
     """qmail-smtpd's words, which log tools and people look for: "ok 1795262400 qp 4711"."""
     return Reply(250, "2.0.0", f"ok {int(now)} qp {number}")
 
-
-def blocked(text: bytes) -> Reply:
-    """RBLSMTPD's text as rblsmtpd(1) answers it: a leading "-" makes it permanent, 553; else it is 451."""
-    if text.startswith(b"-"):
-        return Reply(553, "5.7.1", text[1:])
-    return Reply(451, "4.7.1", text)

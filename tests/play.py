@@ -3,6 +3,7 @@
 import contextlib
 import os
 import subprocess
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import cdbx
 from qsmtpd.checks.base import Mail
 from qsmtpd.config import Config
 from qsmtpd.drivers.conversation import Conversation
+from qsmtpd.drivers.journal import Journal
 from qsmtpd.drivers.stdio import complete
 from qsmtpd.lookups.blocking import BlockingLookups
 from qsmtpd.policy import Policy
@@ -22,6 +24,7 @@ from tests.conftest import QmailHome
 from tests.transcript import Dialogue
 
 RECEIVED_LINES = 2
+PEER = Peer(b"192.0.2.1", None, None, b"mx.bench.test")
 Pairs = Iterable[tuple[str, bytes | int | None]]
 
 
@@ -85,11 +88,13 @@ class RecordingQueue:
     def __init__(self, outcome: Outcome | None = None) -> None:
         self.number = 7
         self.queued: list[tuple[bytes, bytes]] = []
+        self.opened: list[tuple[dict[bytes, bytes], bool]] = []
         self.aborted = 0
         self._outcome = outcome or Outcome(0, "2.0.0", ())
         self._message: bytes | None = None
 
-    async def open(self) -> None:
+    async def open(self, told: dict[bytes, bytes], hold: bool) -> None:
+        self.opened.append((told, hold))
         self._message = b""
 
     async def write(self, data: bytes) -> None:
@@ -116,14 +121,15 @@ class Played:
         self.wire = ScriptedWire(said)
         self.queue = queue or RecordingQueue()
         self.lines: list[tuple[str, dict[str, bytes | int | None]]] = []
+        control = Control(str(home.control))
+        journal = Journal(b"1.1", self._log)
         with environment(env):
-            config = Config(Control(str(home.control)))
-        self.policy = Policy(
-            config, Mail(env.get("RELAYCLIENT"), env.get("RBLSMTPD")), BlockingLookups(str(home.control), str(home.path)))
+            config = Config(control)
+        lookups = BlockingLookups(control, str(home.path), now=time.time(), note=journal.note_lookup)
+        self.policy = Policy(config, Mail(PEER, env.get), lookups, journal.note_rule)
         self.quit = complete(Conversation(
-            session=Session(config.smtpgreeting, config.databytes, config.maxnotimpl), policy=self.policy,
-            peer=Peer(b"192.0.2.1", None, None, b"mx.bench.test"), wire=self.wire, queue=self.queue, log=self._log,
-            identity=b"1.1").run())
+            session=Session(config.smtpgreeting, config.databytes, config.maxnotimpl), policy=self.policy, peer=PEER,
+            wire=self.wire, queue=self.queue, journal=journal, own_fields=config.rules.fields()).run())
 
     def _log(self, lines: list[tuple[str, Pairs]]) -> None:
         self.lines += [(event, dict(pairs)) for event, pairs in lines]

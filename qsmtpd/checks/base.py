@@ -8,36 +8,37 @@ class LookupFailedError(Exception):
 class Mail:
     """What is known of the session and of the transaction in hand.
 
-    ip, port     the client's address (b"unknown" when nobody said) and port
-    local, local_port  ours
+    ip, port     the client's address (b"unknown" when nobody said) and port (None when nobody said)
+    local_ip, local_port  ours
     ptr          the client's name as the server program looked it up (TCPREMOTEHOST), None when it is not set
     environment  a variable's value, from what tcpserver and tcp.smtp have set; None when it is not set
     relay        None, or what RELAYCLIENT appends to each recipient: the client may send to every domain
     helo         what the client called itself last, None before HELO
     protocol     of this transaction: the word after "with" in the Received line
     sender       of this transaction, None before MAIL
+    spf_domain   the domain for which SPF has passed, None when it has not, or was not asked
     recipient    the one in hand
     host         its domain, A to Z in lower case; None without an "@"
     ours         whether we take mail for the domain of the recipient in hand
     known        whether that recipient exists; None when nobody was asked
     recipients   of this transaction, as they go into the envelope
     header       of the message in hand: its header section as it was stored, as far as it was kept; None before
-    size, hops   of the message in hand
-    rcpt, good, bad  recipients of the session: all, accepted, refused because nobody here has that name; the one in hand too,
-                 which counts as good until it is refused
-    in_message   the three numbers of this transaction
+    size, hops   of the message in hand, None before its end
+    rcpt, good, bad  recipients of the session: all, accepted, not existing; of the one in hand, all but whether it was accepted
+    before       the three numbers as they were when this transaction began
     reasons      name: why a tag holds, a short phrase for replies ({reason}) and for explain; b"" is never put there
     until        when what "blocked" says ends, as text
     """
 
     __slots__ = (
-        "bad", "environment", "good", "header", "helo", "hops", "host", "in_message", "ip", "known", "local", "local_port",
-        "ours", "port", "protocol", "ptr", "rcpt", "reasons", "recipient", "recipients", "relay", "sender", "size", "until")
+        "bad", "before", "environment", "good", "header", "helo", "hops", "host", "ip", "known", "local_ip", "local_port",
+        "ours", "port", "protocol", "ptr", "rcpt", "reasons", "recipient", "recipients", "relay", "sender", "size", "spf_domain",
+        "until")
 
     def __init__(self, peer: "Peer", environment: "Callable[[str], bytes | None]") -> None:
         self.ip = peer.ip
         self.port = peer.port
-        self.local = peer.local
+        self.local_ip = peer.local_ip
         self.local_port = peer.local_port
         self.ptr = peer.host
         self.environment = environment
@@ -45,17 +46,28 @@ class Mail:
         self.helo: bytes | None = None
         self.protocol = b"SMTP"
         self.sender: bytes | None = None
+        self.spf_domain: bytes | None = None
         self.recipient = b""
         self.host: bytes | None = None
         self.ours = True
         self.known: bool | None = None
         self.recipients: list[bytes] = []
         self.header: bytes | None = None
-        self.size = self.hops = 0
+        self.size: int | None = None
+        self.hops: int | None = None
         self.rcpt = self.good = self.bad = 0
-        self.in_message = [0, 0, 0]
+        self.before = (0, 0, 0)
         self.reasons: dict[str, bytes] = {}
         self.until = b""
+
+    def begin(self, sender: bytes, protocol: bytes) -> None:
+        """A transaction begins (MAIL)."""
+        self.sender = sender
+        self.protocol = protocol
+        self.spf_domain = None
+        self.recipients = []
+        self.header = self.size = self.hops = None
+        self.before = (self.rcpt, self.good, self.bad)
 
 
 TYPE_CHECKING = False
@@ -97,16 +109,20 @@ if TYPE_CHECKING:
         control: Control
         tags: Mapping[str, SiteTag]
         """The site's own tags, from control/tags."""
-        hosts: Hosts
-        """has(): whether mail for a domain is ours to take."""
-        valid: Valid
-        """knows(): whether a recipient exists."""
+
+        @property
+        def hosts(self) -> Hosts: ...
+
+        @property
+        def valid(self) -> Valid: ...
 
     class Hosts(Protocol):
-        async def has(self, host: bytes | None, relay: bytes | None, lookups: Lookups) -> bool: ...
+        async def has(self, host: bytes | None, relay: bytes | None, lookups: Lookups) -> bool:
+            """Whether mail for a domain is ours to take (checks/rcpthosts.py)."""
 
     class Valid(Protocol):
-        async def knows(self, address: bytes, lookups: Lookups) -> bool | None: ...
+        async def knows(self, address: bytes, lookups: Lookups) -> bool | None:
+            """Whether a recipient exists; None when nobody was asked (checks/validrcpt.py)."""
 
     class Lookups(Protocol):
         """What may be asked of the world.  Under tcpserver an answer is there at once; in the listener it is waited for.
@@ -114,12 +130,20 @@ if TYPE_CHECKING:
         All raise LookupFailedError when there is no answer.
         """
 
-        dns: Dns
-        store: Store
-        machine: Machine
-        callouts: Callouts
         now: float
         """Seconds since 1970 when the session began."""
+
+        @property
+        def dns(self) -> Dns: ...
+
+        @property
+        def store(self) -> Store: ...
+
+        @property
+        def machine(self) -> Machine: ...
+
+        @property
+        def callouts(self) -> Callouts: ...
 
         async def has_key(self, name: str, key: bytes) -> bool | None:
             """Whether a cdb of the control directory has the key; None when there is no such file."""
@@ -135,6 +159,9 @@ if TYPE_CHECKING:
 
         async def run(self, program: bytes, environment: dict[bytes, bytes]) -> int:
             """The exit code of a program that gets these variables besides ours, and nothing else."""
+
+        def note(self, why: bytes) -> None:
+            """Tell whoever reads the log, once in a session for each text."""
 
         def draw(self, line: int) -> float:
             """A number from 0 to below 100 by chance: one for a session and a line of the rules."""

@@ -1,62 +1,29 @@
-"""Too many recipients.
-
-In a message: control/maxrecipients, 452, and the client sends the rest in another message.  In a session, that do not exist:
-control/brtlimit, 421 and the end; control/tarpitcount and tarpitdelay, a pause before each answer.
-"""
-
-from ..replies import TOO_MANY_INVALID, TOO_MANY_RECIPIENTS, Reply
-from .base import Mail
+"""How long a session is held up in all: by control/tarpitcount and tarpitdelay, and by the rules that say "tarpit"."""
 
 TARPIT_MAX = 60.0
-"""Seconds a session may be held up in all."""
-
-
-class TooManyRecipients:
-    """control/maxrecipients."""
-
-    name = "maxrecipients"
-
-    def __init__(self, maximum: int) -> None:
-        """maximum  recipients of a message."""
-        self.maximum = maximum
-
-    async def __call__(self, mail: Mail, lookups: "Lookups") -> Reply | None:
-        return TOO_MANY_RECIPIENTS if len(mail.recipients) >= self.maximum else None
-
-
-class TooManyInvalid:
-    """control/brtlimit."""
-
-    name = "brtlimit"
-
-    def __init__(self, limit: int) -> None:
-        """limit  invalid recipients that are answered in a session; the next one ends it."""
-        self.limit = limit
-
-    async def __call__(self, mail: Mail, lookups: "Lookups") -> Reply | None:
-        return TOO_MANY_INVALID if mail.known is False and mail.bad > self.limit else None
+"""Seconds a session may be held up."""
 
 
 class Tarpit:
-    """How long to wait before an invalid recipient is answered."""
+    """What is left of that time.
+
+    count  recipients of a session that do not exist and are answered at once, 0 for all
+    delay  seconds for each after them
+    """
 
     __slots__ = ("count", "delay", "spent")
 
     def __init__(self, count: int, delay: int) -> None:
-        """count  invalid recipients of a session that are answered at once, 0 for all; delay  seconds for each after them."""
         self.count = count
         self.delay = delay
         self.spent = 0.0
 
-    def seconds(self, bad: int) -> float:
-        """The pause for the bad-th invalid recipient."""
-        if not self.count or bad <= self.count:
-            return 0.0
-        pause = min(float(self.delay), TARPIT_MAX - self.spent)
+    def for_invalid(self, bad: int) -> float:
+        """The seconds for the bad-th recipient that does not exist."""
+        return float(self.delay) if self.count and bad > self.count else 0.0
+
+    def take(self, seconds: float) -> float:
+        """As much of these seconds as is left; it is spent."""
+        pause = min(seconds, TARPIT_MAX - self.spent)
         self.spent += pause
         return pause
-
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from .base import Lookups

@@ -8,36 +8,38 @@ import time
 from .. import replies
 from ..checks.base import LookupFailedError
 from ..events import Chunk, Closed, Connected, Data, EndOfData, Helo, Mail, NeedData, Rcpt
-from ..policy import Verdict
+from ..headersection import FieldFilter, HeaderSection
 from ..qmail.env import Peer
 from ..replies import Reply
+from ..ruling import Verdict
 
-LINES_MAX = 40
-"""Lines about recipients that wait for each other: one by itself costs as much as the answer that it tells of."""
 KNOWN = {True: b"valid", False: b"invalid", None: b"unchecked"}
 
 
 class Conversation:
-    """Brings a Session, a Policy, a Wire and a Queue together.
+    """Brings a Session, a Policy, a Wire, a Queue and a Journal together.
 
-    identity  of the session, in every line of the log
+    own_fields  names of header fields that are ours to write: what comes in under them is left out
     """
 
     def __init__(
-            self, *, session: "Session", policy: "Policy", peer: Peer, wire: "Wire", queue: "Queue", log: "Log", identity: bytes
+            self, *, session: "Session", policy: "Policy", peer: Peer, wire: "Wire", queue: "Queue", journal: "Journal",
+            own_fields: tuple[bytes, ...],
     ) -> None:
         self._session = session
         self._policy = policy
         self._peer = peer
         self._wire = wire
         self._queue = queue
-        self._log = log
-        self._identity = identity
+        self._journal = journal
+        self._own_fields = own_fields
+        self._section: HeaderSection | None = None
+        self._filter = FieldFilter(())
         self._started = time.monotonic()
         self._verdict = "eof"
-        self._check: str | None = None
+        self._rule: str | None = None
         self._code = 0
-        self._lines: list[tuple[str, Pairs]] = []
+        self._sender_noted = False
 
     async def run(self) -> bool:
         """Talk until the end; True when the client said QUIT.  A message that was not finished by then is not queued."""
@@ -75,7 +77,7 @@ class Conversation:
                 self._note_the_end()
                 return
             elif isinstance(event, Chunk):
-                await self._queue.write(event.data)
+                await self._take(event.data)
             else:
                 await self._answer(await self._decide(event))
 
@@ -84,14 +86,14 @@ class Conversation:
         if closing is not None:
             self._verdict = "quit" if closing.positive else "refused"
             if rule is not None:
-                self._check, self._code = rule, closing.code
+                self._rule, self._code = rule, closing.code
 
     async def _answer(self, verdict: Verdict) -> None:
         if verdict.delay:
             await self._wire.write(self._session.data_to_send())
             await self._wire.sleep(verdict.delay)
         if not verdict.reply.positive:
-            self._check = verdict.check
+            self._rule = verdict.rule
             self._code = verdict.reply.code
         self._session.reply(verdict.reply)
 
@@ -101,39 +103,72 @@ class Conversation:
             self._note_recipient(verdict)
             return verdict
         if isinstance(event, Mail):
+            self._sender_noted = False
             return await self._policy.sender(event.sender, event.size, event.utf8)
         if isinstance(event, Data):
             return await self._data()
         if isinstance(event, EndOfData):
             return await self._end_of_data(event)
         if isinstance(event, Helo):
-            return self._policy.helo(event.name, event.extended)
-        return self._policy.connect()
+            return await self._policy.helo(event.name, event.extended)
+        return await self._policy.connect()
 
     async def _data(self) -> Verdict:
+        policy = self._policy
         try:
-            await self._queue.open()
+            await self._queue.open(await policy.for_queue(), policy.hold)
         except OSError as error:
             self._fault(error)
             return Verdict(replies.NO_QUEUE)
-        from ..qmail import received  # noqa: PLC0415 - most sessions of a busy server never get so far
-
-        mail = self._policy.mail
-        await self._queue.write(received.smtp(self._peer, mail.helo, mail.protocol, time.time()))
+        self._section = HeaderSection()
+        self._filter = FieldFilter(self._own_fields)
         return Verdict(replies.GO_AHEAD)
 
-    async def _end_of_data(self, event: EndOfData) -> Verdict:
+    async def _take(self, data: bytes) -> None:
+        """A piece of the message: its header is first looked at, what follows is passed on."""
+        section = self._section
+        if section is None:
+            await self._queue.write(self._filter.feed(data))
+        elif section.feed(data):
+            await self._begin(section)
+
+    async def _begin(self, section: HeaderSection) -> None:
+        """The header is there: our own fields, the Received field, and what has come so far."""
+        from ..qmail import received  # noqa: PLC0415 - most sessions of a busy server never get so far
+
+        self._section = None
+        fields = await self._policy.header(section.text)
         mail = self._policy.mail
+        ours = b"".join([field + b"\n" for field in fields])
+        trace = received.smtp(self._peer, mail.helo, mail.protocol, time.time())
+        await self._queue.write(ours + trace + self._filter.feed(section.text + section.rest))
+
+    async def _end_of_data(self, event: EndOfData) -> Verdict:
         number = self._queue.number
-        verdict = self._policy.message(event.size, event.hops)
-        if verdict is not None:
+        if self._section is not None:
+            self._section.finish()
+            await self._begin(self._section)
+        disposal = await self._policy.message(event.size, event.hops)
+        verdict = disposal.verdict or await self._hand_over(disposal.envelope)
+        if disposal.verdict is not None:
             await self._queue.abort()
-        else:
-            outcome = await self._queue.finish(mail.sender or b"", mail.recipients)
-            reply = Reply(outcome.code, outcome.status, *outcome.lines) if outcome.code else replies.queued(time.time(), number)
-            verdict = Verdict(reply, "queue" if outcome.code else None)
-        self._note_message(event.size, number, verdict)
+        for address, verb, rule in disposal.aside:
+            self._journal.note("aside", [("qp", number), ("to", address), ("verdict", verb.encode()), ("rule", rule.encode())])
+        self._note_message(event.size, number, len(disposal.envelope), verdict)
+        await self._policy.knowledge.tell(verdict.reply.code)
         return verdict
+
+    async def _hand_over(self, envelope: list[bytes]) -> Verdict:
+        """Have the message queued for these recipients, or for nobody."""
+        number = self._queue.number
+        await self._queue.write(self._filter.finish())
+        if not envelope:
+            await self._queue.abort()
+            return Verdict(replies.queued(time.time(), number))
+        outcome = await self._queue.finish(self._policy.mail.sender or b"", envelope)
+        if outcome.code:
+            return Verdict(Reply(outcome.code, outcome.status, *outcome.lines), "queue")
+        return Verdict(replies.queued(time.time(), number))
 
     def _end(self, why: str, reply: Reply | None) -> None:
         self._verdict = why
@@ -143,42 +178,40 @@ class Conversation:
     # The log (docs/log.md)
 
     def _fault(self, error: BaseException) -> None:
-        self._note("fault", [("why", f"{type(error).__name__}: {error}".encode("utf-8", "replace"))])
-        self._write_log()
+        self._journal.note("fault", [("why", f"{type(error).__name__}: {error}".encode("utf-8", "replace"))])
+        self._journal.write()
 
     def _note_recipient(self, verdict: Verdict) -> None:
         mail = self._policy.mail
-        self._note("rcpt", [
-            ("to", mail.recipient), ("is", KNOWN[mail.known]), ("code", verdict.reply.code), ("rule", _name(verdict.check))])
-        if len(self._lines) >= LINES_MAX:
-            self._write_log()
+        held, others = self._policy.knowledge.news()
+        sender = None if self._sender_noted else mail.sender
+        self._sender_noted = True
+        self._journal.note("rcpt", [
+            ("from", sender), ("to", mail.recipient), ("is", KNOWN[mail.known]), ("code", verdict.reply.code),
+            ("rule", _encoded(verdict.rule)), ("tags", held), ("asked", others)])
 
-    def _note_message(self, size: int, number: int, verdict: Verdict) -> None:
-        mail = self._policy.mail
-        self._note("message", [
-            ("qp", number), ("from", mail.sender), ("rcpts", len(mail.recipients)), ("size", size),
-            ("code", verdict.reply.code), ("rule", _name(verdict.check))])
-        self._write_log()
+    def _note_message(self, size: int, number: int, recipients: int, verdict: Verdict) -> None:
+        held, others = self._policy.knowledge.news()
+        self._journal.note("message", [
+            ("qp", number), ("from", self._policy.mail.sender), ("rcpts", recipients), ("size", size),
+            ("code", verdict.reply.code), ("rule", _encoded(verdict.rule)), ("tags", held), ("asked", others)])
+        self._journal.write()
 
     def _note_session(self) -> None:
         mail, peer, wire = self._policy.mail, self._peer, self._wire
-        self._note("session", [
-            ("ip", peer.ip), ("ptr", peer.host), ("helo", mail.helo), ("from", mail.sender),
-            ("rule", _name(self._check)), ("verdict", self._verdict.encode()), ("code", self._code or None),
+        held, others = self._policy.knowledge.of_session()
+        shadows = ",".join([f"{line}:{times}" for line, times in self._policy.ruling.shadows.items()])
+        self._journal.note("session", [
+            ("ip", peer.ip), ("ptr", peer.host), ("helo", mail.helo), ("from", mail.sender), ("tags", held), ("asked", others),
+            ("rule", _encoded(self._rule)), ("verdict", self._verdict.encode()), ("code", self._code or None),
             ("rcpt", mail.rcpt), ("good", mail.good), ("bad", mail.bad), ("in", wire.bytes_in), ("out", wire.bytes_out),
-            ("ms", int((time.monotonic() - self._started) * 1000)), ("cpu-ms", int(time.process_time() * 1000))])
-        self._write_log()
-
-    def _note(self, event: str, pairs: "Pairs") -> None:
-        self._lines.append((event, [("id", self._identity), *pairs]))
-
-    def _write_log(self) -> None:
-        self._log(self._lines)
-        self._lines.clear()
+            ("ms", int((time.monotonic() - self._started) * 1000)), ("cpu-ms", int(time.process_time() * 1000)),
+            ("shadow", shadows.encode() or None)])
+        self._journal.write()
 
 
-def _name(check: str | None) -> bytes | None:
-    return None if check is None else check.encode()
+def _encoded(rule: str | None) -> bytes | None:
+    return None if rule is None else rule.encode()
 
 
 TYPE_CHECKING = False
@@ -186,16 +219,11 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from ..policy import Policy
-    from ..qmail.logline import Pairs
     from ..qmail.outcome import Outcome
     from ..session import Session
+    from .journal import Journal
 
     Question = Connected | Helo | Mail | Rcpt | Data | EndOfData
-
-    class Log(Protocol):
-        """Writes lines, at once."""
-
-        def __call__(self, lines: list[tuple[str, Pairs]]) -> None: ...
 
     class Wire(Protocol):
         """The connection.  Everything may raise TimeoutError when a deadline has passed, and ConnectionError."""
@@ -223,8 +251,12 @@ if TYPE_CHECKING:
 
         number: int
 
-        async def open(self) -> None:
-            """Start it; OSError when that cannot be."""
+        async def open(self, told: dict[bytes, bytes], hold: bool) -> None:
+            """Start it; OSError when that cannot be.
+
+            told  variables for its environment
+            hold  it is the one that holds messages
+            """
 
         async def write(self, data: bytes) -> None: ...
 

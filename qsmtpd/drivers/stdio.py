@@ -61,6 +61,11 @@ class DescriptorWire:
         left = self._end - time.monotonic()
         time.sleep(max(0.0, min(seconds, left)))
 
+    def early(self, seconds: float) -> bool:
+        """Wait so long for the client not to speak; True when it did, or has gone."""
+        left = min(seconds, self._end - time.monotonic(), POLL_MAX)
+        return bool(self._readable.poll(max(left, 0.0) * 1000))
+
     async def close(self, data: bytes, linger: bool) -> None:
         """See Wire."""
         try:
@@ -114,16 +119,18 @@ class DescriptorWire:
 class BlockingQueue:
     """A Queue of QueueRuns."""
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, holding: str) -> None:
+        """The two queue programs, by path from the working directory on: the usual one, and the one that holds messages."""
         self.number = 0
         self._program = program
+        self._holding = holding
         self._run: "QueueRun | None" = None
 
-    async def open(self) -> None:
+    async def open(self, told: dict[bytes, bytes], hold: bool) -> None:
         """See Queue."""
         from ..qmail.queue import QueueRun  # noqa: PLC0415 - most sessions of a busy server never get so far
 
-        self._run = QueueRun(self._program)
+        self._run = QueueRun(self._holding if hold else self._program, told)
         self.number = self._run.pid
 
     async def write(self, data: bytes) -> None:

@@ -5,34 +5,133 @@ import posix
 import cdbx
 
 from ..checks.base import LookupFailedError
+from ..qmail.control import Control
+from ..qmail.settings import Settings
 
 HEADER = 2048
 """Bytes before the first record of a cdb.  A file of zeros, as a crash may leave one, would else know nobody."""
 
 
 class BlockingLookups:
-    """Each database is opened at most once a session, so that one session sees one state of it."""
+    """Each database is opened at most once a session, so that one session sees one state of it.
 
-    __slots__ = ("_databases", "_own_addresses", "control_directory", "home")
+    DNS, store and the like are imported when a check first asks for them: most sessions of a busy server never do.
+    """
 
-    def __init__(self, control_directory: str, home: str) -> None:
-        self.control_directory = control_directory
+    def __init__(
+            self, control: Control, home: str, *, now: float, note: "Callable[[bytes], None]",
+            early: "Callable[[float], bool] | None" = None, seed: bytes | None = None,
+    ) -> None:
+        """What a session is told.
+
+        now    seconds since 1970
+        note   writes a line to the log
+        early  see Lookups; None where no client is waiting
+        seed   of draw(): the same numbers for the same seed; None: by chance
+        """
+        self.control_directory = control.directory
         self.home = home
+        self.now = now
+        self._control = control
+        self._note = note
+        self._noted: set[bytes] = set()
+        self._early = early
+        self._seed = seed
         self._databases: dict[str, cdbx.CDB | None] = {}
         self._own_addresses: frozenset[bytes] | None = None
+        self._dns: Dns | None = None
+        self._store: Store | None = None
+        self._machine: Machine | None = None
+        self._callouts: BlockingCallouts | None = None
+
+    @property
+    def dns(self) -> "Dns":
+        if self._dns is None:
+            from . import resolver  # noqa: PLC0415
+
+            self._dns = resolver.from_system(self._control.directory)
+        return self._dns
+
+    @property
+    def store(self) -> "Store":
+        if self._store is None:
+            from .store import SETTINGS, open_store  # noqa: PLC0415
+
+            values = Settings(SETTINGS, self._control)
+            self._store = open_store(values.text("store") or b"", self.home, values.number("storemax"))
+        return self._store
+
+    @property
+    def machine(self) -> "Machine":
+        if self._machine is None:
+            from .machine import MachineState  # noqa: PLC0415
+
+            self._machine = MachineState()
+        return self._machine
+
+    @property
+    def callouts(self) -> "BlockingCallouts":
+        if self._callouts is None:
+            from .callouts import BlockingCallouts  # noqa: PLC0415
+
+            self._callouts = BlockingCallouts(self._control, self.dns, lambda: self.store)
+        return self._callouts
+
+    async def finish(self) -> None:
+        """The client has gone: end the talks with other servers that it did not wait for."""
+        if self._callouts is not None:
+            await self._callouts.finish()
+
+    async def early(self, seconds: float) -> bool:
+        """See Lookups."""
+        return self._early is not None and self._early(seconds)
+
+    async def run(self, program: bytes, environment: dict[bytes, bytes]) -> int:
+        """See Lookups."""
+        from . import program as programs  # noqa: PLC0415
+
+        return programs.run(program, environment)
+
+    def note(self, why: bytes) -> None:
+        """See Lookups."""
+        if why not in self._noted:
+            self._noted.add(why)
+            self._note(why)
+
+    def draw(self, line: int) -> float:
+        """See Lookups."""
+        from _random import Random  # noqa: PLC0415
+
+        if self._seed is None:
+            return Random().random() * 100
+        return Random(int.from_bytes(b"%b %d" % (self._seed, line), "big")).random() * 100
+
+    async def value(self, name: str, key: bytes) -> bytes | None:
+        """See Lookups."""
+        database = self._database(name)
+        try:
+            return None if database is None else database.get(key)
+        except (OSError, MemoryError, OverflowError) as error:
+            raise LookupFailedError(f"{name}: {error}") from error
 
     async def has_key(self, name: str, key: bytes) -> bool | None:
         """See Lookups.  A name that begins with ./ is a path from QMAILHOME on, any other a file of the control directory.
 
         The file is read, not mapped: a file that somebody truncates must not end us by SIGBUS.
         """
+        database = self._database(name)
         try:
-            if name not in self._databases:
-                self._databases[name] = self._open(name)
-            database = self._databases[name]
             return None if database is None else key in database
         except (OSError, MemoryError, OverflowError) as error:
             raise LookupFailedError(f"{name}: {error}") from error
+
+    def _database(self, name: str) -> "cdbx.CDB | None":
+        if name not in self._databases:
+            try:
+                self._databases[name] = self._open(name)
+            except (OSError, MemoryError, OverflowError) as error:
+                raise LookupFailedError(f"{name}: {error}") from error
+        return self._databases[name]
 
     async def is_own_address(self, ip: bytes) -> bool:
         """See Lookups."""
@@ -77,3 +176,11 @@ def own_addresses() -> frozenset[bytes]:
         probe.close()
     used = unpack("iP", answer)[0]
     return frozenset(inet_ntoa(room[i + 20:i + 24].tobytes()).encode() for i in range(0, used, entry)) | {b"0.0.0.0"}
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..checks.base import Dns, Machine, Store
+    from .callouts import BlockingCallouts

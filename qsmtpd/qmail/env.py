@@ -47,15 +47,23 @@ class Peer:
     host    the client's name as the server program looked it up
     info    what the client's ident server said
     local   our name or address on this connection (IPv4-mapped as above), b"unknown" when nobody said
+    local_ip         our address (IPv4-mapped as above), b"unknown" when nobody said
+    port, local_port  the client's port and ours
     """
 
-    __slots__ = ("host", "info", "ip", "local")
+    __slots__ = ("host", "info", "ip", "local", "local_ip", "local_port", "port")
 
-    def __init__(self, ip: bytes, host: bytes | None, info: bytes | None, local: bytes) -> None:
+    def __init__(
+            self, ip: bytes, host: bytes | None, info: bytes | None, local: bytes, *, local_ip: bytes = b"unknown",
+            port: bytes | None = None, local_port: bytes | None = None,
+    ) -> None:
         self.ip = ip
         self.host = host
         self.info = info
         self.local = local
+        self.local_ip = local_ip
+        self.port = port
+        self.local_port = local_port
 
 
 def peer() -> Peer:
@@ -65,11 +73,15 @@ def peer() -> Peer:
     def named(name: str) -> bytes | None:
         return (get(f"TCP6{name}") if six else None) or get(f"TCP{name}") or None
 
+    local_ip = _unmapped(named("LOCALIP") or b"unknown")
     return Peer(
         ip=_unmapped(named("REMOTEIP") or b"unknown"),
         host=named("REMOTEHOST"),
         info=named("REMOTEINFO"),
-        local=named("LOCALHOST") or _unmapped(named("LOCALIP") or b"unknown"))
+        local=named("LOCALHOST") or local_ip,
+        local_ip=local_ip,
+        port=named("REMOTEPORT"),
+        local_port=named("LOCALPORT"))
 
 
 def _unmapped(ip: bytes) -> bytes:

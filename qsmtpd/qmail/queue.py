@@ -31,8 +31,10 @@ class QueueRun:
 
     __slots__ = ("_channel", "_deadline", "_envelope", "_failed", "_message", "_process", "_said", "_talks", "pid")
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, told: "Mapping[bytes, bytes] | None" = None) -> None:
         """Start the program, in our working directory (a caller stands in QMAILHOME).
+
+        told  variables for its environment besides ours
 
         Descriptors 0 to 2 must be open, and SIGCHLD must not be ignored: process.prepare() sees to both.
 
@@ -42,6 +44,7 @@ class QueueRun:
         message, self._message, envelope_, self._envelope, self._channel, channel = _three_pipes()
         environment = env.without("QMAILQUEUE")
         environment[b"QQREPLY"] = b"%d" % CHANNEL
+        environment.update(told or {})
         try:
             self.pid = spawn(program, {0: message, 1: envelope_, CHANNEL: channel}, environment)
         except BaseException:
@@ -182,3 +185,8 @@ def _three_pipes() -> list[int]:
 def _close(*descriptors: int) -> None:
     for fd in descriptors:
         posix.close(fd)
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping

@@ -78,6 +78,11 @@ def draw(line: int) -> str:
     return f"draw:{line}"
 
 
+def drawn_for(name: str) -> int:
+    """The line of such a name."""
+    return int(name[5:])
+
+
 def _condition(line: int, action: Action) -> "Compare | None":
     if action.verb == "throttle":
         return Compare("accepted", ">=", 1 if action.number is None else action.number)
@@ -106,6 +111,16 @@ class Rules:
         if found is None:
             found = self._at[stage] = self._readable(stage)
         return found
+
+    def words(self, stage: int) -> tuple[str, ...]:
+        """The words that stand in rules of a stage."""
+        return tuple(dict.fromkeys([name for rule in self.rules if rule.stage == stage for name in names(rule.expression)]))
+
+    def fields(self, stage: int = 0) -> tuple[bytes, ...]:
+        """The names of the header fields that rules give, those that speak at the stage or later."""
+        return tuple([
+            (rule.action.text or "").partition(":")[0].encode() for rule in self.rules
+            if rule.action.verb == "header" and rule.spoken >= stage])
 
     def _readable(self, stage: int) -> "tuple[Rule, ...]":
         rules = [rule for rule in self.rules if rule.stage <= stage]

@@ -1,0 +1,178 @@
+"""What is known of a session by now, and how more is found out: each check at most once for what it is about.
+
+What was learned of the connection lasts for the session; of HELO, MAIL or RCPT, until the next of them.
+"""
+
+from .checks.base import LookupFailedError
+from .checks.counts import VALUES
+from .rules.rule import drawn_for
+from .rules.vocabulary import CONNECT, DNS, MESSAGE, RCPT, STAGES
+
+OF_ONE_RECIPIENT = ("not-addressed",)
+"""The words of the message stage that are about a recipient, too."""
+
+
+class Knowledge:
+    """The values of the words of the rules.
+
+    values  name: True, False, None for unknown, or a number.  What was not asked is not there
+    """
+
+    __slots__ = ("_checks", "_fresh", "_learned", "_limits", "_lookups", "_mail", "_make", "_vocabulary", "values")
+
+    def __init__(
+            self, mail: "Mail", lookups: "Lookups", vocabulary: "Mapping[str, Term]", limits: "Limits",
+            make: "Callable[[str], Check]",
+    ) -> None:
+        self.values: dict[str, bool | float | None] = {}
+        self._mail = mail
+        self._lookups = lookups
+        self._vocabulary = vocabulary
+        self._limits = limits
+        self._make = make
+        self._checks: dict[str, Check] = {}
+        self._learned: list[list[str]] = [[] for _ in STAGES]
+        self._fresh: list[str] = []
+
+    def forget(self, stage: int) -> None:
+        """The stage begins anew: what was learned from there on is no longer true."""
+        for names in self._learned[stage:]:
+            for name in names:
+                del self.values[name]
+            names.clear()
+
+    def learned(self, stage: int) -> "dict[str, bool | float | None]":
+        """What was learned of one stage."""
+        return {name: self.values[name] for name in self._learned[stage]}
+
+    def news(self) -> "tuple[bytes | None, bytes | None]":
+        """What was found out since this was last asked, for the log: words that hold, and all others with their values."""
+        if not self._fresh:
+            return None, None
+        values = {name: self.values[name] for name in self._fresh if name in self.values}
+        self._fresh.clear()
+        return for_log(values)
+
+    def of_session(self) -> "tuple[bytes | None, bytes | None]":
+        """As news(), all that is known of the session up to its last MAIL."""
+        return for_log({name: self.values[name] for names in self._learned[:RCPT] for name in names})
+
+    def restore(self, of_recipient: "Mapping[str, bool | float | None]") -> None:
+        """Know again what was learned of a recipient, who is in hand again; of the message only what is his is forgotten."""
+        for name in self._learned[RCPT]:
+            del self.values[name]
+        self._learned[RCPT].clear()
+        for name, value in of_recipient.items():
+            self._know(RCPT, name, value)
+        self.drop(MESSAGE, OF_ONE_RECIPIENT)
+
+    def drop(self, stage: int, names: tuple[str, ...]) -> None:
+        """Forget these words of a stage."""
+        for name in names:
+            if name in self.values:
+                del self.values[name]
+                self._learned[stage].remove(name)
+
+    async def ask(self, names: tuple[str, ...]) -> None:
+        """Find out about those of the names that are not known and cheapest to ask."""
+        wanted = [name for name in names if name not in self.values]
+        if not self._at_hand(wanted) and wanted:
+            await self._ask_checks(wanted)
+
+    async def ask_all(self, names: tuple[str, ...]) -> None:
+        """Find out about every one of them."""
+        while any([name not in self.values for name in names]):
+            await self.ask(names)
+
+    async def tell(self, code: int) -> None:
+        """Let the checks that remember know with which code a message was answered."""
+        for check in self._checks.values():
+            learn: Callable[[Mail, Lookups, int], Awaitable[None]] | None = getattr(check, "learn", None)
+            if learn is not None:
+                try:
+                    await learn(self._mail, self._lookups, code)
+                except LookupFailedError as error:
+                    self._lookups.note(str(error).encode("ascii", "replace"))
+
+    def _at_hand(self, names: list[str]) -> bool:
+        """Whether one of them at least costs nothing to know."""
+        found = False
+        for name in names:
+            value_of = VALUES.get(name)
+            if value_of is not None:
+                self._know(self._vocabulary[name].stage, name, value_of(self._mail, self._limits))
+            elif name not in self._vocabulary:
+                self._know(CONNECT, name, self._lookups.draw(drawn_for(name)))
+                self._fresh.append(name)
+            else:
+                continue
+            found = True
+        return found
+
+    async def _ask_checks(self, wanted: list[str]) -> None:
+        terms = [(name, self._vocabulary[name]) for name in wanted]
+        cost = min([term.cost for _, term in terms])
+        of_check: dict[str, tuple[str, ...]] = {}
+        for name, term in terms:
+            if term.cost == cost:
+                of_check[term.check] = (*of_check.get(term.check, ()), name)
+        if cost == DNS:
+            await self._prefetch(of_check)
+        for check, names in of_check.items():
+            await self._ask_one(check, names)
+
+    async def _prefetch(self, of_check: dict[str, tuple[str, ...]]) -> None:
+        questions: list[Question] = []
+        for name, names in of_check.items():
+            check: AsksDns = self._check(name)  # type: ignore[assignment]  # what costs a look-up in the DNS has questions()
+            questions += check.questions(self._mail, names)
+        await self._lookups.dns.prefetch(questions)
+
+    async def _ask_one(self, check: str, names: tuple[str, ...]) -> None:
+        try:
+            found = await self._check(check)(self._mail, self._lookups, names)
+        except LookupFailedError as error:
+            self._lookups.note(f"{check}: {error}".encode("ascii", "replace"))
+            found = {}
+        for name in (*names, *found):
+            if name not in self.values:
+                self._know(self._vocabulary[name].stage, name, found.get(name))
+                self._fresh.append(name)
+
+    def _check(self, name: str) -> "Check":
+        if name not in self._checks:
+            self._checks[name] = self._make(name)
+        return self._checks[name]
+
+    def _know(self, stage: int, name: str, value: bool | float | None) -> None:
+        self.values[name] = value
+        self._learned[stage].append(name)
+
+
+def written(values: "Mapping[str, bool | float | None]") -> bytes:
+    """Words and values as the log and QQTAGS have them: "dul,!noptr,?spf-fail,load:0.5"."""
+    return b",".join([_written(name, value) for name, value in values.items()])
+
+
+def for_log(values: "Mapping[str, bool | float | None]") -> "tuple[bytes | None, bytes | None]":
+    """The words that hold, and all others with their values; None for none."""
+    held = {name: value for name, value in values.items() if value is True}
+    others = {name: value for name, value in values.items() if value is not True}
+    return written(held) or None, written(others) or None
+
+
+def _written(name: str, value: bool | float | None) -> bytes:
+    if value is True:
+        return name.encode()
+    if value is False:
+        return b"!" + name.encode()
+    return b"?" + name.encode() if value is None else f"{name}:{value:.6g}".encode()
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from .checks.base import AsksDns, Check, Lookups, Mail, Question
+    from .checks.counts import Limits
+    from .rules.vocabulary import Term

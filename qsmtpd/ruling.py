@@ -1,0 +1,110 @@
+"""What the rules of the site say at a stage of the session, as a reply to speak and things to do."""
+
+from .answers import answer, values
+from .replies import Reply
+from .rules.evaluate import read
+from .rules.text import fill
+
+
+class Verdict:
+    """A reply and what comes with it.
+
+    rule   the number of the rule that decided, or the name of what safety looked at; None when nobody objects
+    delay  seconds to wait before the reply is sent
+    """
+
+    __slots__ = ("delay", "reply", "rule")
+
+    def __init__(self, reply: Reply, rule: str | None = None, delay: float = 0.0) -> None:
+        self.reply = reply
+        self.rule = rule
+        self.delay = delay
+
+
+class Ruled:
+    """What a reading came to.
+
+    verb     "accept", "refuse", "defer", "close", "quarantine" or "discard"
+    rule     the number of the rule that decided, "" for none
+    verdict  what is to be said now; None when nothing is: no rule objects, or it speaks later
+    pause    seconds, by "tarpit"
+    fields   header fields to add, without the end of the line
+    hold     the message is to be held
+    """
+
+    __slots__ = ("fields", "hold", "pause", "rule", "verb", "verdict")
+
+    def __init__(self, verb: str, rule: str, verdict: Verdict | None) -> None:
+        self.verb = verb
+        self.rule = rule
+        self.verdict = verdict
+        self.pause = 0.0
+        self.fields: list[bytes] = []
+        self.hold = False
+
+
+NOTHING = Ruled("accept", "", None)
+
+
+class Ruling:
+    """The rules, and what is known of the session that they are read for.
+
+    shadows  line: how often its rule would have acted
+    """
+
+    __slots__ = ("_knowledge", "_log", "_mail", "_rules", "_trace", "shadows")
+
+    def __init__(self, rules: "Rules", mail: "Mail", knowledge: "Knowledge", log: "Log", trace: "Trace | None") -> None:
+        """log  is given the line number and the text of each "log" rule that holds."""
+        self._rules = rules
+        self._mail = mail
+        self._knowledge = knowledge
+        self._log = log
+        self._trace = trace
+        self.shadows: dict[int, int] = {}
+
+    async def at(self, stage: int) -> Ruled:
+        """Read the rules at a stage; its tarpits, log lines and shadows count when they speak there."""
+        if not self._rules.at(stage):
+            return NOTHING
+        reading = await read(self._rules, stage, self._knowledge.values, self._knowledge.ask, self._trace)
+        for rule in reading.shadows:
+            if rule.spoken == stage:
+                self.shadows[rule.line] = self.shadows.get(rule.line, 0) + 1
+        number = "" if reading.rule is None else str(reading.rule.line)
+        ruled = Ruled(reading.verb, number, self._verdict(reading, stage))
+        for rule in reading.notes:
+            self._note(rule, ruled, stage)
+        return ruled
+
+    def _verdict(self, reading: "Reading", stage: int) -> Verdict | None:
+        rule = reading.rule
+        if rule is None or rule.spoken > stage or reading.verb in ("accept", "quarantine", "discard"):
+            return None
+        return Verdict(answer(rule, reading.verb, stage, values(rule, self._mail, self._knowledge.values)), str(rule.line))
+
+    def _note(self, rule: "Rule", ruled: Ruled, stage: int) -> None:
+        action = rule.action
+        if action.verb == "tarpit" and rule.spoken == stage:
+            ruled.pause += action.number or 0.0
+        elif action.verb == "log" and rule.spoken == stage:
+            self._log(rule.line, self._filled(rule))
+        elif action.verb == "header" and rule.spoken <= stage:
+            ruled.fields.append(self._filled(rule))
+        elif action.verb == "hold" and rule.spoken <= stage:
+            ruled.hold = True
+
+    def _filled(self, rule: "Rule") -> bytes:
+        return b" ".join(fill(rule.action.text or "", values(rule, self._mail, self._knowledge.values)))
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .checks.base import Mail
+    from .knowledge import Knowledge
+    from .rules.evaluate import Reading, Trace
+    from .rules.rule import Rule, Rules
+
+    Log = Callable[[int, bytes], None]
