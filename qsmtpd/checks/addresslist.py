@@ -6,7 +6,7 @@ beyond some thousand lines the database is what one wants.  A file that is not t
 must not become nobody by a misspelt name.
 """
 
-from ..listing import first_key, is_database, parsed
+from ..listfiles import first_key, is_database, parsed
 from ..netblock import Netblocks, address, keys, netblock
 from .base import LookupFailedError, Mail
 

@@ -1,7 +1,7 @@
 """badmailfrom: the sender is listed in control/badmailfrom; addresspatterns.py says what lines there are."""
 
 from ..addresspatterns import AddressPatterns, entry
-from ..listing import parsed
+from ..listfiles import parsed
 from .base import Mail
 
 

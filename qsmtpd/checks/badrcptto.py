@@ -1,7 +1,7 @@
 """badrcptto: the recipient is listed in control/badrcptto; addresspatterns.py says what lines there are."""
 
 from ..addresspatterns import AddressPatterns, entry
-from ..listing import parsed
+from ..listfiles import parsed
 from .base import Mail
 
 

@@ -9,7 +9,7 @@ The list is a file of the control directory, one entry a line, or, when its name
 entries in lower case.  A name is looked up, never searched for.  A file that is not there is unknown, not empty.
 """
 
-from ..listing import first_key, is_database, parsed
+from ..listfiles import first_key, is_database, parsed
 from ..names import address_entry, address_keys, host_entry, host_keys
 from ..netblock import reverse
 from .base import LookupFailedError, Mail

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from qsmtpd.listing import parsed
+from qsmtpd.listfiles import parsed
 from qsmtpd.qmail.control import Control, ControlError
 
 
