@@ -6,7 +6,8 @@ import pytest
 
 from qsmtpd.checks.badrcptto import configured
 from qsmtpd.qmail.control import ControlError
-from tests.qsmtpd.checks.site import Site, World, ask, mail
+from tests.qsmtpd.checks.site import ask, site
+from tests.qsmtpd.world import DictLookups, mail
 
 LINES = b"# spammers\nspam@b.test\n@evil.test\n.pool.test\n*-offers@*\n"
 
@@ -17,15 +18,15 @@ LINES = b"# spammers\nspam@b.test\n@evil.test\n.pool.test\n*-offers@*\n"
 def test_badrcptto(tmp_path: Path, recipient: bytes, line: bytes | None) -> None:
     known = mail(recipient=recipient)
 
-    assert ask(configured(Site(tmp_path, badrcptto=LINES)), known, World(), "badrcptto") is (line is not None)
+    assert ask(configured(site(tmp_path, badrcptto=LINES)), known, DictLookups(), "badrcptto") is (line is not None)
     assert known.reasons == ({"badrcptto": line + b" from badrcptto"} if line else {})
 
 
 def test_an_absent_file_lists_nobody(tmp_path: Path) -> None:
-    assert ask(configured(Site(tmp_path)), mail(recipient=b"spam@b.test"), World(), "badrcptto") is False
+    assert ask(configured(site(tmp_path)), mail(recipient=b"spam@b.test"), DictLookups(), "badrcptto") is False
 
 
 def test_a_regular_expression_is_an_error(tmp_path: Path) -> None:
     """A86: as sagredo's qmail has them."""
     with pytest.raises(ControlError, match=r"badrcptto: line 3: .*regular expressions are not understood"):
-        configured(Site(tmp_path, badrcptto=b"# x\na@b\n^spam.*\n"))
+        configured(site(tmp_path, badrcptto=b"# x\na@b\n^spam.*\n"))
