@@ -19,6 +19,42 @@ from tests.servers import free_port, running
 SOA = "@ 60 IN SOA ns.test. h.test. 1 60 60 60 60\n@ 60 IN NS ns.test.\n"
 """What a zone of nsd begins with."""
 
+NSD = """
+server:
+  ip-address: 127.0.0.1
+  port: {port}
+  username: ""
+  chroot: ""
+  zonesdir: "{place}"
+  pidfile: "{place}/nsd.pid"
+  database: ""
+  xfrdfile: "{place}/xfrd"
+  xfrdir: "{place}"
+  zonelistfile: "{place}/list"
+  server-count: 1
+  rrl-ratelimit: 0
+remote-control:
+  control-enable: no
+"""
+
+UNBOUND = """
+server:
+  interface: 127.0.0.1
+  port: {port}
+  username: ""
+  chroot: ""
+  directory: "{place}"
+  pidfile: "{place}/unbound.pid"
+  use-syslog: no
+  do-not-query-localhost: no
+  module-config: "iterator"
+  num-threads: 1
+  do-ip6: no
+  edns-buffer-size: 1232
+  max-udp-size: 1232
+  local-zone: "test." nodefault
+"""
+
 
 def answers(port: int, name: str) -> bool:
     """Whether a server says something about a name; rbldnsd refuses SOA where it has none."""
@@ -47,10 +83,7 @@ def nsd(place: Path, zones: Mapping[str, str]) -> Iterator[int]:
     zones  name: records behind SOA, in the form of a zone file
     """
     port = free_port()
-    config = [
-        f'server:\n ip-address: 127.0.0.1\n port: {port}\n username: ""\n chroot: ""\n zonesdir: "{place}"\n pidfile: "{place}/nsd.pid"\n'
-        f' database: ""\n xfrdfile: "{place}/xfrd"\n xfrdir: "{place}"\n zonelistfile: "{place}/list"\n server-count: 1\n'
-        ' tcp-timeout: 5\n rrl-ratelimit: 0\nremote-control:\n control-enable: no\n']
+    config = [NSD.format(port=port, place=place)]
     for number, (name, text) in enumerate(zones.items()):
         (place / f"zone{number}").write_text(f"$TTL 60\n$ORIGIN {name}.\n{SOA}{text}")
         config.append(f'zone:\n name: "{name}"\n zonefile: zone{number}\n')
@@ -86,17 +119,14 @@ def unbound(place: Path, zones: Mapping[str, int]) -> Iterator[int]:
     zones  name: port of its server
     """
     port = free_port()
-    config = [
-        f'server:\n interface: 127.0.0.1\n port: {port}\n username: ""\n chroot: ""\n directory: "{place}"\n use-syslog: no\n'
-        f' pidfile: "{place}/unbound.pid"\n do-not-query-localhost: no\n module-config: "iterator"\n num-threads: 1\n do-ip6: no\n'
-        ' edns-buffer-size: 1232\n max-udp-size: 1232\n local-zone: "test." nodefault\n']
+    config = [UNBOUND.format(port=port, place=place)]
     config += [f' local-zone: "{name}." nodefault\n' for name in zones if name.endswith(".arpa")]
-    config.append('remote-control:\n control-enable: no\n')
+    config.append("remote-control:\n control-enable: no\n")
     config += [f'stub-zone:\n name: "{name}."\n stub-addr: 127.0.0.1@{other}\n' for name, other in zones.items()]
     (place / "unbound.conf").write_text("".join(config))
     first = next(iter(zones))
-    with running(
-            ["/usr/sbin/unbound", "-d", "-p", "-c", place / "unbound.conf"], place / "unbound.log", lambda: answers(port, first)):
+    argv = ["/usr/sbin/unbound", "-d", "-p", "-c", place / "unbound.conf"]
+    with running(argv, place / "unbound.log", lambda: answers(port, first)):
         yield port
 
 

@@ -1,0 +1,74 @@
+"""What the DNS says of the sender's domain.
+
+sender-nodns   it has neither an MX nor an address record: nothing could answer the sender
+sender-nullmx  it says that it takes no mail (RFC 7505), so nobody sends mail from there
+
+Both are false of the null sender and of an address literal, and unknown of a domain that is not in ASCII.
+"""
+
+from ..address import domain
+from .base import LookupFailedError
+
+
+class SenderDns:
+    def questions(self, mail: "Mail", wanted: tuple[str, ...]) -> "Sequence[Question]":
+        """The MX; addresses only when there is none."""
+        host = _host(mail)
+        return [(host, "MX")] if host and host.isascii() else ()
+
+    async def __call__(self, mail: "Mail", lookups: "Lookups", wanted: tuple[str, ...]) -> "Findings":
+        host = _host(mail)
+        if not host:
+            return dict.fromkeys(wanted, False)
+        if not host.isascii():
+            raise LookupFailedError("the sender's domain is not in ASCII")
+        found: Findings = {"sender-nullmx": None, "sender-nodns": None}
+        try:
+            exchangers: tuple[bytes, ...] | None = await lookups.dns.ask(host, "MX")
+        except LookupFailedError:
+            exchangers = None
+        else:
+            found["sender-nullmx"] = exchangers == (b"",)
+            if found["sender-nullmx"]:
+                mail.reasons["sender-nullmx"] = host + b" has a null MX"
+        if exchangers:
+            found["sender-nodns"] = False
+        elif "sender-nodns" in wanted:
+            addresses = await _has_address(host, lookups)
+            if addresses:
+                found["sender-nodns"] = False
+            elif addresses is False and exchangers is not None:
+                found["sender-nodns"] = True
+                mail.reasons["sender-nodns"] = host + b" has no MX and no address"
+        return found
+
+
+def configured(source: "Source") -> SenderDns:
+    """There is nothing to configure."""
+    return SenderDns()
+
+
+def _host(mail: "Mail") -> bytes | None:
+    host = domain(mail.sender or b"")
+    return None if not host or host.startswith(b"[") else host
+
+
+async def _has_address(host: bytes, lookups: "Lookups") -> bool | None:
+    """Whether a name has an address; None when nobody says."""
+    dns = lookups.dns
+    has: bool | None = False
+    await dns.prefetch([(host, "A"), (host, "AAAA")])
+    for kind in ("A", "AAAA"):
+        try:
+            if await dns.ask(host, kind):
+                return True
+        except LookupFailedError:
+            has = None
+    return has
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .base import Findings, Lookups, Mail, Question, Source
