@@ -1,0 +1,241 @@
+"""Callouts under tcpserver: would another server take mail for this address?  docs/callouts.md says what is asked of whom.
+
+A session has at most one callout under way, and so has a domain whose senders are verified.  The client waits callouttimeout
+seconds; a callout without an answer by then stays open, and finish() goes on with it when the client has gone, so that the
+client's next attempt finds the answer in the store.  Without a store nobody is asked.
+"""
+
+import time
+
+from ..address import domain
+from ..checks.base import LookupFailedError
+from ..listfiles import parsed
+from ..names import host_keys
+from ..netblock import address as parsed_address
+from ..netblock import netblock
+from ..qmail.logline import quote
+from ..qmail.settings import Setting, Settings
+from . import turns
+from .outside import Outside
+from .smtpclient import Inquiry
+from .smtproutes import PORT, Route, find
+
+SETTINGS = (
+    Setting("calloutip", b"", "Addresses to make callouts from, IPv4, IPv6 or both, a blank between; else the kernel chooses."),
+    Setting("callouttimeout", 15, "Seconds that a client waits for the answer to a callout."),
+    Setting("calloutrate", 60, "Callouts for senders in a minute; what is more is unknown."),
+    Setting("calloutdomainrate", 10, "Callouts for senders of one domain in a minute."),
+    Setting("calloutrcptrate", 600, "Callouts for recipients in a minute."),
+    Setting("helohost", None, "What we call ourselves to other servers, as qmail-remote has it; default: me."),
+)
+
+AFTERWARDS = 30.0
+"""Seconds for a callout after the client has gone."""
+HOSTS_MAX = 2
+"""MX hosts of a domain that are tried."""
+POSITIVE = 7 * 86400.0
+"""Seconds for which it is remembered that an address exists."""
+
+
+class Kind:
+    """What the two kinds of callout differ in.
+
+    name      begins their keys in the store: what begins with "?" goes first when the store is full
+    negative  seconds for which it is remembered that there is no such address
+    """
+
+    __slots__ = ("name", "negative")
+
+    def __init__(self, name: bytes, negative: float) -> None:
+        self.name = name
+        self.negative = negative
+
+
+SENDER = Kind(b"?callout-sender ", 7200.0)
+RECIPIENT = Kind(b"?callout-rcpt ", 3600.0)
+
+
+class Callout:
+    """A callout under way.
+
+    key   of its answer in the store
+    turn  what it has to give back at its end: a key of turns.take() and the number, None for nothing
+    """
+
+    __slots__ = ("inquiry", "key", "kind", "turn")
+
+    def __init__(self, kind: Kind, key: bytes, turn: "Turn | None", inquiry: Inquiry) -> None:
+        self.kind = kind
+        self.key = key
+        self.turn = turn
+        self.inquiry = inquiry
+
+
+class BlockingCallouts:
+    """Callouts (checks/base.py) for a process of one session."""
+
+    __slots__ = ("_dns", "_name", "_outside", "_port", "_routes", "_sources", "_store", "_under_way", "_values")
+
+    def __init__(self, control: "Control", dns: "Dns", store: "Callable[[], Store]", port: int = PORT) -> None:
+        """The control files are read now.
+
+        port  of MX hosts
+
+        Raises:
+            ControlError: one of them cannot be read or makes no sense.
+        """
+        self._values = values = Settings(SETTINGS, control)
+        self._dns = dns
+        self._store = store
+        self._port = port
+        self._name = values.text("helohost") or control.line("me") or b"localhost"
+        self._sources = (values.text("calloutip") or b"").split()
+        try:
+            for source in self._sources:
+                parsed_address(source)
+        except ValueError as error:
+            raise control.error("calloutip", str(error)) from error
+        self._outside = Outside(parsed(control, "calloutallow", netblock) or ())
+        self._routes = {route.domain: route for route in parsed(control, "smtproutes", Route) or ()}
+        self._under_way: Callout | None = None
+
+    async def recipient(self, address: bytes) -> bool | None:
+        """See Callouts."""
+        route = find(self._routes, host_keys(domain(address) or b""))
+        if route is None:
+            raise LookupFailedError("callout: control/smtproutes names no server for the domain")
+        return await self._ask(RECIPIENT, address, lambda: self._places((route.relay,), route.port, anywhere=True))
+
+    async def sender(self, address: bytes) -> bool | None:
+        """See Callouts."""
+        return await self._ask(SENDER, address, lambda: self._places_of_domain(domain(address) or b""))
+
+    async def spf(self, ip: bytes, sender: bytes, helo: bytes) -> tuple[str, bytes]:
+        """See Callouts."""
+        from .spf import evaluate  # noqa: PLC0415 - a session pays for it when a rule asks for SPF
+
+        return evaluate(ip, sender, helo, self._name, lambda name, kind: _complete(self._dns.ask(name, kind)))
+
+    async def finish(self) -> None:
+        """Go on with what is under way, at most AFTERWARDS seconds, and remember its answer; to be called after the session."""
+        callout, self._under_way = self._under_way, None
+        if callout is not None:
+            try:
+                await self._go_on(callout, time.monotonic() + AFTERWARDS)
+            except LookupFailedError:
+                callout.inquiry.close()
+                await self._end(callout.turn)
+
+    async def _ask(self, kind: Kind, address: bytes, places: "Places") -> bool:
+        key = kind.name + address.lower()
+        known = await self._store().get(key)
+        if known is not None:
+            return known.startswith(b"+")
+        if self._under_way is None:
+            self._under_way = await self._admit(kind, key, address, places)
+        elif self._under_way.key != key:
+            raise LookupFailedError("callout: another one of this session is under way")
+        return await self._go_on(self._under_way, time.monotonic() + self._values.number("callouttimeout"))
+
+    async def _admit(self, kind: Kind, key: bytes, address: bytes, places: "Places") -> Callout:
+        turn: Turn | None = None
+        try:
+            inquiry = Inquiry(self._name, address, self._sources)
+            if kind is SENDER:
+                name = b"?callout-turn " + (domain(address) or b"")
+                turn = name, await turns.take(self._store(), name)
+            await self._count(kind, domain(address) or b"")
+            inquiry.places = await places()
+            if not inquiry.places:
+                inquiry.verdict, inquiry.why = False, b"null MX"
+            return Callout(kind, key, turn, inquiry)
+        except (LookupFailedError, ValueError) as error:
+            await self._end(turn)
+            raise LookupFailedError(f"callout: {error}") from error
+
+    async def _count(self, kind: Kind, host: bytes) -> None:
+        """Be one of those that are allowed in this minute."""
+        if kind is SENDER:
+            await turns.spend(self._store(), b"?callout-rate " + host, self._values.number("calloutdomainrate"))
+            await turns.spend(self._store(), b"callout-rate", self._values.number("calloutrate"))
+        else:
+            await turns.spend(self._store(), b"callout-rcptrate", self._values.number("calloutrcptrate"))
+
+    async def _go_on(self, callout: Callout, deadline: float) -> bool:
+        if not callout.inquiry.go_on(deadline):
+            raise LookupFailedError("callout: no answer yet")
+        self._under_way = None
+        await self._end(callout.turn)
+        verdict, why = callout.inquiry.verdict, callout.inquiry.why
+        if verdict is None:
+            raise LookupFailedError(f"callout: {quote(why)}")
+        value, lifetime = (b"+" + why, POSITIVE) if verdict else (b"-" + why, callout.kind.negative)
+        try:
+            await self._store().put(callout.key, value, lifetime)
+        except LookupFailedError:
+            pass  # the answer is good without being remembered
+        return verdict
+
+    async def _end(self, turn: "Turn | None") -> None:
+        if turn is not None:
+            try:
+                await turns.end(self._store(), *turn)
+            except LookupFailedError:
+                pass
+
+    async def _places_of_domain(self, host: bytes) -> "list[Place]":
+        """Where mail for a domain goes; [] when it says that it takes none (RFC 7505)."""
+        names = await self._dns.ask(host, "MX") or (host,)
+        return [] if names[0] == b"" else await self._places(names[:HOSTS_MAX], self._port, anywhere=False)
+
+    async def _places(self, names: tuple[bytes, ...], port: int, *, anywhere: bool) -> "list[Place]":
+        """An address of each server, at least one.
+
+        anywhere  the site has named the servers, so they may be in its own network
+        """
+        found, why = [], "no server with an address out in the world"
+        for name in names:
+            try:
+                addresses = await self._addresses(name) if anywhere else await self._looked_up(name)
+            except LookupFailedError as error:
+                why = str(error)
+                continue
+            found += [(ip, port) for ip in addresses if anywhere or self._outside.has(ip)][:1]
+        if not found:
+            raise LookupFailedError(why)
+        return found
+
+    async def _addresses(self, name: bytes) -> tuple[bytes, ...]:
+        """Of what smtproutes names: an address, or a name."""
+        try:
+            parsed_address(name)
+        except ValueError:
+            return await self._looked_up(name)
+        return (name,)
+
+    async def _looked_up(self, name: bytes) -> tuple[bytes, ...]:
+        return await self._dns.ask(name, "A") or await self._dns.ask(name, "AAAA")
+
+
+def _complete(coroutine: "Coroutine[None, None, T]") -> "T":
+    """The result of a coroutine that never suspends, as those of blocking look-ups: for pyspf, which is not async."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    raise AssertionError("a blocking look-up has suspended")
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from typing import TypeVar
+
+    from ..checks.base import Dns, Store
+    from ..qmail.control import Control
+    from .smtpclient import Place
+
+    T = TypeVar("T")
+    Turn = tuple[bytes, int]
+    Places = Callable[[], Awaitable[list[Place]]]
