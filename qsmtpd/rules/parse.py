@@ -128,6 +128,7 @@ def halves(line: str) -> tuple[str, str | None]:
     while end > 0 and rest[end - 1] == "\\":
         end = rest.find('"', end + 1)
     if end < 0:
+        _check_text(rest)
         raise Wrong("open", TEXT, len(rest))
     behind = rest[end + 1:]
     if behind and _before_comment(behind).strip(" \t"):
@@ -265,7 +266,7 @@ class _Reader:
         if verb in ONE_LINE:
             self._one_line(verb, text)
         elif text is not None and verb in WORDLESS:
-            raise Wrong("wordless", TEXT)
+            raise Wrong("wordless", TEXT, -1)
         return action
 
     def _details(self, action: Action) -> None:

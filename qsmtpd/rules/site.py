@@ -158,8 +158,7 @@ def _tag(line: str, number: int, others: dict[str, SiteTag]) -> SiteTag:
 
 def _check_name(name: str, column: int, others: dict[str, SiteTag]) -> None:
     if name[0] not in _LETTERS or not _NAME.issuperset(name) or len(name) > NAME_MAX:
-        raise _Misread(column, "expected a name: a letter, then letters, digits, dots, hyphens, underscores; at most "
-                               f'{NAME_MAX} of them, found "{name[:NAME_MAX]}"')
+        raise _Misread(column, f'expected a name of letters, digits, ".", "-", "_", a letter first, found "{name[:NAME_MAX]}"')
     if is_word(name):
         raise _Misread(column, f'"{name}" is a word of the language: take another name')
     if name in others:

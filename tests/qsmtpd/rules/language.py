@@ -3,6 +3,7 @@
 from hypothesis import strategies as st
 
 from qsmtpd.rules.expression import And, Any, Compare, Not, Or, Tag, Unknown, names
+from qsmtpd.rules.parse import RuleError, parse
 from qsmtpd.rules.rule import VERBS, Action, Rule, Rules
 from qsmtpd.rules.site import SiteTag, vocabulary
 from qsmtpd.rules.text import PLACEHOLDERS
@@ -20,10 +21,20 @@ TAGS = ("relay", "dul", "rss", "noptr", "helo-oneword", "spf-fail", "badurl", "k
 FACTS = ("load", "sessions", "badrcpt", "goodrcpt", "size", "score")
 """Some of every stage; few, so that they meet."""
 
+
+def fault(text: bytes) -> RuleError | None:
+    """What is wrong with a file of rules, None when nothing is; any other exception comes through."""
+    try:
+        parse(text, WORDS)
+    except RuleError as error:
+        return error
+    return None
+
+
 PRINTABLE = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
 
 numbers = st.integers(0, 10**20 - 1) | st.integers(0, 6) | st.decimals(0, 10**9, places=6).map(float) | st.sampled_from(
-    [0.1, 0.0001, 0.0000001, 1.2345678901234567e-5])
+    [0.1, 0.0001, 0.0000001, 0.000012345678901234])
 small = st.integers(0, 5)
 
 

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qsmtpd.rules.evaluate import Reading, read
@@ -55,16 +55,19 @@ def read_text(text: str, stage: int, **values: bool | float | None) -> reference
     return outcome(run(parse(text.encode(), WORDS), stage, Asking(table)))
 
 
+@settings(deadline=None)
 @given(language.rules(), language.values(), stages)
 def test_it_decides_what_the_reference_decides(rules: Rules, values: reference.Values, stage: int) -> None:
     assert outcome(run(rules, stage, Asking(values))) == reference.decide(rules.rules, stage, values)
 
 
+@settings(deadline=None)
 @given(language.rules(), language.values(), stages, st.integers(0, 10**6))
 def test_the_order_of_look_ups_decides_nothing(rules: Rules, values: reference.Values, stage: int, seed: int) -> None:
     assert outcome(run(rules, stage, Asking(values, seed))) == reference.decide(rules.rules, stage, values)
 
 
+@settings(deadline=None)
 @given(language.rules(), language.values(), stages)
 def test_what_is_known_already_decides_nothing_else(rules: Rules, values: reference.Values, stage: int) -> None:
     """As at a later stage, and as explain and replay read: laziness saves look-ups, not decisions."""
@@ -78,6 +81,7 @@ def test_what_is_known_already_decides_nothing_else(rules: Rules, values: refere
 words = st.sampled_from(language.TAGS + language.FACTS)
 
 
+@settings(deadline=None)
 @given(language.rules(unknown=False), language.values(certain=True), st.sets(words), stages)
 def test_a_look_up_that_fails_refuses_nobody_who_is_accepted(
         rules: Rules, values: reference.Values, failed: set[str], stage: int) -> None:
@@ -88,6 +92,7 @@ def test_a_look_up_that_fails_refuses_nobody_who_is_accepted(
         assert reference.decide(rules.rules, stage, values).verb != "accept"
 
 
+@settings(deadline=None)
 @given(language.rules(), language.values(), stages)
 def test_below_an_accept_in_doubt_nothing_is_refused(rules: Rules, values: reference.Values, stage: int) -> None:
     trace: list[tuple[int, bool | None]] = []
@@ -101,6 +106,7 @@ def is_accept(rule: Rule) -> bool:
     return rule.action.verb == "accept" and not rule.action.shadow
 
 
+@settings(deadline=None)
 @given(language.rules(), language.values(), stages, st.none() | st.integers(0, 10**6))
 def test_only_what_the_rules_in_sight_name_is_asked(
         rules: Rules, values: reference.Values, stage: int, seed: int | None) -> None:
@@ -118,6 +124,7 @@ def test_only_what_the_rules_in_sight_name_is_asked(
     assert "greylist-age" not in asking.asked or any(action.verb == "greylist" for action in holding)
 
 
+@settings(deadline=None)
 @given(language.rules(), language.values(), stages)
 @example(parse(b"any accept\nnoptr refuse\n", WORDS), dict.fromkeys(language.TAGS), 3)
 def test_below_what_decides_nothing_is_asked(rules: Rules, values: reference.Values, stage: int) -> None:
