@@ -12,7 +12,8 @@ OURS = ("qsmtpd", "qqshim", "holdq", "tools")
 LAYERS = (
     ("qsmtpd.qmail",),
     ("qsmtpd.rules", "qsmtpd.replies", "qsmtpd.address", "qsmtpd.commands", "qsmtpd.events", "qsmtpd.dotstuff",
-     "qsmtpd.session", "qsmtpd.upstream", "qsmtpd.netblock", "qsmtpd.names", "qsmtpd.addresspatterns", "qsmtpd.listfiles"),
+     "qsmtpd.session", "qsmtpd.upstream", "qsmtpd.netblock", "qsmtpd.names", "qsmtpd.addresspatterns", "qsmtpd.listfiles",
+     "qsmtpd.correspondents"),
     ("qsmtpd.checks", "qsmtpd.policy", "qsmtpd.zones"),
     ("qsmtpd.config", "qsmtpd.lookups"),
     ("qsmtpd.drivers", "qsmtpd.main"),

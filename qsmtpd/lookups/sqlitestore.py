@@ -37,12 +37,12 @@ PUT = ("INSERT INTO entries VALUES (:key, :value, :number, :now, :until, :rank) 
        "ON CONFLICT DO UPDATE SET value = :value, number = :number, at = :now, until = :until")
 CLAIM = f"{PUT} WHERE NOT ({LIVE})"
 SIZES = "SELECT rank, entries FROM sizes ORDER BY rank"
-TIDY = (
-    "DELETE FROM entries WHERE rowid IN (SELECT rowid FROM entries WHERE until <= :now ORDER BY until LIMIT 4)",
-    "DELETE FROM entries WHERE rowid IN (SELECT rowid FROM entries WHERE until > :now + :far LIMIT 4)",
-)
-"""The second: what a clock that was far ahead has left behind."""
-EVICT = "DELETE FROM entries WHERE rowid IN (SELECT rowid FROM entries WHERE rank = ? ORDER BY at LIMIT ?)"
+EXPIRE = ("DELETE FROM entries WHERE rowid IN "
+          "(SELECT rowid FROM entries WHERE until > :now - :far AND until <= :now ORDER BY until LIMIT 4)")
+MISDATE = "DELETE FROM entries WHERE rowid IN (SELECT rowid FROM entries WHERE until > :now + :far LIMIT :some)"
+EVICT = "DELETE FROM entries WHERE rowid IN (SELECT rowid FROM entries WHERE rank = :rank ORDER BY at LIMIT :some)"
+FAR = 2 * LONGEST
+"""What ends so far away, in the past or in the future, was written by another clock: it goes only when room is needed."""
 EVICTED_MAX = 8
 """By one write."""
 SHARE = 8
@@ -134,13 +134,14 @@ class SqliteStore:
         return result
 
     def _tidy(self, connection: "Connection", now: float) -> None:
-        for statement in TIDY:
-            connection.execute(statement, {"now": now, "far": 2 * LONGEST})
+        connection.execute(EXPIRE, {"now": now, "far": FAR})
         sizes = connection.execute(SIZES).fetchall()
         excess = sum([size for _, size in sizes]) - self._limit
         if excess > 0:
+            some = min(excess, EVICTED_MAX)
             rank = next((rank for rank, size in sizes if size > self._limit // SHARE), 0)
-            connection.execute(EVICT, (rank, min(excess, EVICTED_MAX)))
+            if not connection.execute(MISDATE, {"now": now, "far": FAR, "some": some}).rowcount:
+                connection.execute(EVICT, {"rank": rank, "some": some})
 
 
 def _entry(
@@ -173,8 +174,18 @@ def _opened(path: str) -> "Connection":
 
 
 def _lay_out(connection: "Connection") -> None:
-    """Make the tables; another process may be at the same."""
-    connection.execute("PRAGMA journal_mode = WAL")
+    """Make the tables; other processes may be at it too, and SQLite does not wait for them when the journal changes."""
+    from _sqlite3 import SQLITE_BUSY, OperationalError  # noqa: PLC0415 - see _done
+
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            break
+        except OperationalError as error:
+            if error.sqlite_errorcode != SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
     connection.execute("BEGIN IMMEDIATE")
     if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
         for statement in SCHEMA:
