@@ -10,9 +10,11 @@ from pathlib import Path
 from threading import Thread
 
 import dns.exception
+import dns.flags
 import dns.message
 import dns.query
 import dns.rcode
+import dns.rrset
 
 from tests.servers import free_port, running
 
@@ -141,6 +143,23 @@ def internet(zones: Mapping[str, str], lists: Mapping[str, tuple[str, str]] = {}
         yield stack.enter_context(unbound(place, ports))
 
 
+def reply(query: bytes, *records: str, rcode: int = 0, cut: bool = False) -> bytes:
+    """A response to a query of ours.
+
+    records  of the name that was asked: "A 192.0.2.1"
+    cut      say that it did not fit
+    """
+    asked = dns.message.from_wire(query)
+    answer = dns.message.make_response(asked, recursion_available=True)
+    answer.set_rcode(dns.rcode.Rcode(rcode))
+    if cut:
+        answer.flags |= dns.flags.TC
+    for each in records:
+        kind, _, value = each.partition(" ")
+        answer.answer.append(dns.rrset.from_text(asked.question[0].name, 60, "IN", kind, value))
+    return answer.to_wire(max_size=65535)
+
+
 class FakeServer:
     """A server that answers each query as it is told, by UDP and TCP.
 
@@ -170,6 +189,8 @@ class FakeServer:
         while True:
             try:
                 query, client = self._udp.recvfrom(65535)
+                if not query:
+                    return
                 self.asked.append(query)
                 for answer in self.behave(query):
                     self._udp.sendto(answer, client)

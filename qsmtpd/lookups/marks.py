@@ -13,6 +13,7 @@ REST = 120
 MEMORY = 3600
 """Seconds after which failures are too old to be in a row with a new one."""
 
+_FLAGS = posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_NOFOLLOW | posix.O_NONBLOCK | posix.O_CLOEXEC
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.+")
 
 
@@ -35,17 +36,17 @@ class Marks:
         return False
 
     def strike(self, name: bytes, now: float, strikes: int = 1, rest: float = REST) -> bool:
-        """It has failed: that many strikes; True when it rests from now on.
+        """It has failed: that many strikes; True when it rests from now on, False also when it rests already.
 
         name  from the configuration, in lower case; what the network says must never come here
         """
         until, path = self._ends(), self._directory + b"/" + name
-        if not name or name.startswith(b".") or not _PLAIN.issuperset(name):
+        if not name or name.startswith(b".") or not _PLAIN.issuperset(name) or until.get(name, now) > now:
             return False
         try:
             if until.get(name, now) < now - MEMORY:
                 posix.unlink(path)
-            fd = posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_NOFOLLOW, 0o644)
+            fd = posix.open(path, _FLAGS, 0o644)
             try:
                 posix.write(fd, b"x" * strikes)
                 resting = posix.fstat(fd).st_size >= STRIKES
