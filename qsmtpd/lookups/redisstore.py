@@ -43,12 +43,14 @@ class RedisStore:
         return found if isinstance(found, bytes) else None
 
     async def put(self, key: bytes, value: bytes, lifetime: float) -> None:
+        """See Store."""
         if lifetime > 0:
             self._done("SET", VALUE + key, value, "PX", _milliseconds(lifetime))
         else:
             self._done("DEL", VALUE + key)
 
     async def count(self, key: bytes, amount: float, halflife: float) -> float:
+        """See Store."""
         script = (COUNT_SCRIPT, 1, COUNT + key, repr(amount), repr(halflife), _milliseconds(HALFLIVES * halflife))
         number = self._done("EVAL", *script)
         assert isinstance(number, bytes)

@@ -69,12 +69,14 @@ class SqliteStore:
         self._outage = Outage()
 
     async def get(self, key: bytes) -> bytes | None:
+        """See Store.  No cursor outlives it: one that does would keep the log from being written back into the file."""
         def work(connection: "Connection", now: float) -> "bytes | None":
             row = connection.execute(GET, {"key": VALUE + key, "now": now}).fetchone()
             return None if row is None else bytes(row[0])
         return self._done(work)
 
     async def put(self, key: bytes, value: bytes, lifetime: float) -> None:
+        """See Store."""
         def work(connection: "Connection", now: float) -> None:
             if lifetime > 0:
                 connection.execute(PUT, _entry(VALUE, key, now, lifetime, value=value))
@@ -83,6 +85,7 @@ class SqliteStore:
         self._done(work, write=True)
 
     async def count(self, key: bytes, amount: float, halflife: float) -> float:
+        """See Store."""
         def work(connection: "Connection", now: float) -> float:
             row = connection.execute(NUMBER, {"key": COUNT + key, "now": now}).fetchone()
             number = amount + (row[0] * 0.5 ** (max(now - row[1], 0) / halflife) if row else 0)
@@ -162,7 +165,7 @@ def _opened(path: str) -> "Connection":
     from _sqlite3 import connect  # noqa: PLC0415 - see _done
 
     _make(path)
-    connection: Connection = connect(path, TIMEOUT, 0, None)
+    connection: Connection = connect(path, timeout=TIMEOUT, isolation_level=None)
     connection.execute("PRAGMA synchronous = NORMAL")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version == 0:

@@ -427,6 +427,21 @@ def test_a_lock_that_is_not_given_back(path: Path) -> None:
     complete(SqliteStore(str(path)).put(b"a", b"", 60))
 
 
+def test_a_session_that_only_waits_holds_nothing_up(path: Path) -> None:
+    """It has asked, counted and claimed, and then its client is slow: the log can be written back and begins anew."""
+    store = SqliteStore(str(filled(path)))
+    for i in range(3):
+        complete(store.get(b"%d" % i))
+        complete(store.get(b"none"))
+        complete(store.count(b"a", 1, 60))
+        complete(store.claim(b"a", 60))
+    other = sqlite3.connect(path, timeout=0)
+    busy, pages, _ = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    other.close()
+
+    assert (busy, pages) == (0, 0)
+
+
 COLD = """
 import sys
 sys.path[:0] = [{root!r}]
