@@ -77,8 +77,9 @@ def ask() -> Iterator[Ask]:
 
 @pytest.mark.parametrize(("domain", "result"), [
     ("pass", "pass"), ("fail", "fail"), ("softfail", "softfail"), ("neutral", "neutral"), ("open", "neutral"),
-    ("nothing", "none"), ("nowhere", "none"), ("two", "permerror"), ("typo", "permerror"), ("split", "pass"), ("a", "pass"), ("mx", "pass"),
-    ("include", "pass"), ("redirect", "pass"), ("exists", "pass"), ("alias", "pass"), ("ptr", "pass"), ("six", "fail")])
+    ("nothing", "none"), ("nowhere", "none"), ("two", "permerror"), ("typo", "permerror"), ("split", "pass"), ("a", "pass"),
+    ("mx", "pass"), ("include", "pass"), ("redirect", "pass"), ("exists", "pass"), ("alias", "pass"), ("ptr", "pass"),
+    ("six", "fail")])
 def test_results(ask: Ask, domain: str, result: str) -> None:
     found, _ = evaluate(b"192.0.2.1", f"joe@{domain}.example.test".encode(), b"h.example.test", b"mx.example.org", ask)
 
