@@ -13,7 +13,7 @@ LAYERS = (
     ("qsmtpd.qmail",),
     ("qsmtpd.rules", "qsmtpd.replies", "qsmtpd.address", "qsmtpd.commands", "qsmtpd.events", "qsmtpd.dotstuff",
      "qsmtpd.session", "qsmtpd.upstream", "qsmtpd.netblock", "qsmtpd.names", "qsmtpd.addresspatterns", "qsmtpd.listfiles",
-     "qsmtpd.correspondents"),
+     "qsmtpd.correspondents", "qsmtpd.headerfields"),
     ("qsmtpd.checks", "qsmtpd.policy", "qsmtpd.zones"),
     ("qsmtpd.config", "qsmtpd.lookups"),
     ("qsmtpd.drivers", "qsmtpd.main"),

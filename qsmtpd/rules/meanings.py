@@ -73,7 +73,6 @@ MEANING = {
     "mime-signed": "The message as a whole is multipart/signed.",
     "mime-encrypted": "The message as a whole is multipart/encrypted.",
     "mime-report": "The message as a whole is multipart/report, as bounces are.",
-    "mime-parts": "Parts that the message has.",
     "virus": "A scanner has found a virus.",
     "spam": "A scanner calls the message spam.",
     "virus-unknown": "The scanner for viruses did not answer.",

@@ -67,7 +67,7 @@ TABLE = (
     ("size", MESSAGE, AT_HAND, "", "size hops"),
     ("header", MESSAGE, AT_HAND,
      "header-broken header-huge from-many no-from no-date no-message-id not-addressed "
-     "mime-mixed mime-alternative mime-html mime-plain mime-signed mime-encrypted mime-report", "mime-parts"),
+     "mime-mixed mime-alternative mime-html mime-plain mime-signed mime-encrypted mime-report", ""),
     ("content", CONTENT, AT_HAND, "virus spam virus-unknown spam-unknown", "score"),
 )
 """Which check knows what."""
