@@ -29,7 +29,7 @@ HALFLIVES = 20
 """After so many without an addition, a count is forgotten: a millionth is left of it."""
 
 SETTINGS = (
-    Setting("store", b"", "What the checks remember: sqlite:/PATH, redis://HOST:PORT/DB or unix:///PATH; "
+    Setting("store", None, "What the checks remember: sqlite:/PATH, redis://HOST:PORT/DB or unix:///PATH; "
                           "default: sqlite:$QMAILHOME/frontline/store.sqlite."),
     Setting("storemax", LIMIT, "Entries in an SQLite store; when there are more, the least worth go."),
 )

@@ -196,7 +196,7 @@ def test_a_failure_is_remembered_for_a_while() -> None:
 
 
 def test_settings() -> None:
-    assert {setting.name: setting.default for setting in SETTINGS} == {"store": b"", "storemax": LIMIT}
+    assert {setting.name: setting.default for setting in SETTINGS} == {"store": None, "storemax": LIMIT}
 
 
 def test_a_process_that_is_killed_leaves_the_store_whole(store: AnyStore, url: str) -> None:
