@@ -197,6 +197,22 @@ def test_lists_are_asked_at_once() -> None:
     assert asking.known == {"dul": True, "rss": True}
 
 
+def test_lists_are_asked_with_what_decides() -> None:
+    """At once, though what decides does not need them: dul may do where vip is known, and rss would come a round later."""
+    rounds: list[tuple[str, ...]] = []
+
+    class Noting(Asking):
+        async def __call__(self, names: tuple[str, ...]) -> None:
+            rounds.append(names)
+            await super().__call__(names)
+
+    asking = Noting({"dul": True, "rss": True})
+    asking.known["vip"] = True
+    run(parse(b'dul & (rss | vip) refuse "{lists}"\n', WORDS), 3, asking)
+
+    assert [set(names) for names in rounds[:1]] == [{"dul", "rss"}]
+
+
 def test_lists_are_asked_though_one_is_known_to_hold() -> None:
     asking = Asking({"dul": True, "rss": False})
     asking.known["dul"] = True
