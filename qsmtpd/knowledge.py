@@ -7,6 +7,7 @@ from .checks.base import LookupFailedError
 from .checks.counts import VALUES
 from .rules.rule import drawn_for
 from .rules.vocabulary import CONNECT, DNS, MESSAGE, RCPT, STAGES
+from .rules.words import written
 
 OF_ONE_RECIPIENT = ("not-addressed",)
 """The words of the message stage that are about a recipient, too."""
@@ -149,24 +150,11 @@ class Knowledge:
         self._learned[stage].append(name)
 
 
-def written(values: "Mapping[str, bool | float | None]") -> bytes:
-    """Words and values as the log and QQTAGS have them: "dul,!noptr,?spf-fail,load:0.5"."""
-    return b",".join([_written(name, value) for name, value in values.items()])
-
-
 def for_log(values: "Mapping[str, bool | float | None]") -> "tuple[bytes | None, bytes | None]":
     """The words that hold, and all others with their values; None for none."""
     held = {name: value for name, value in values.items() if value is True}
     others = {name: value for name, value in values.items() if value is not True}
     return written(held) or None, written(others) or None
-
-
-def _written(name: str, value: bool | float | None) -> bytes:
-    if value is True:
-        return name.encode()
-    if value is False:
-        return b"!" + name.encode()
-    return b"?" + name.encode() if value is None else f"{name}:{value:.6g}".encode()
 
 
 TYPE_CHECKING = False

@@ -9,10 +9,11 @@ from .address import domain
 from .checks.base import LookupFailedError
 from .checks.limits import Tarpit
 from .checks.size import Size
-from .fates import ACCEPT, fate
-from .knowledge import Knowledge, written
-from .ruling import Ruled, Ruling, Verdict
+from .knowledge import Knowledge
+from .rules.fates import ACCEPT, fate
 from .rules.vocabulary import CONNECT, CONTENT, HELO, MAIL, MESSAGE, RCPT
+from .rules.words import told
+from .ruling import Ruled, Ruling, Verdict
 
 HOPS_MAX = 100
 """qmail-smtpd's MAXHOPS."""
@@ -135,20 +136,18 @@ class Policy:
     async def for_queue(self) -> dict[bytes, bytes]:
         """What a queue program that reads the rules too (qqshim) is told in its environment: QQTAGS, or nothing.
 
-        Words of the session, then for each recipient those of its own: "dul,!spf-fail,?known-good,load:0.5;valid;valid".
+        Words of the session, then for each recipient those of its own (rules/words.py).
         """
         vocabulary = self._config.vocabulary
         names = tuple([name for name in self._config.rules.words(CONTENT) if vocabulary[name].stage <= RCPT])
         if not self._config.rules.words(CONTENT):
             return {}
-        parts = []
         for recipient in self._accepted:
             self._take_in_hand(recipient)
             await self.knowledge.ask_all(names)
             recipient.known = self.knowledge.learned(RCPT)
-            parts.append(written(recipient.known))
-        session = [self.knowledge.learned(stage) for stage in (CONNECT, HELO, MAIL)]
-        return {b"QQTAGS": b";".join([b",".join([part for part in map(written, session) if part]), *parts])}
+        session = self.knowledge.learned(CONNECT) | self.knowledge.learned(HELO) | self.knowledge.learned(MAIL)
+        return {b"QQTAGS": told(session, [recipient.known for recipient in self._accepted])}
 
     async def header(self, text: bytes) -> list[bytes]:
         """The header of the message in hand is there; returns the fields to put before it.

@@ -1,4 +1,4 @@
-"""What becomes of a message whose recipients' rules do not agree (DESIGN: one reply for all of them, and nobody loses mail)."""
+"""What becomes of a message whose recipients' rules do not agree: one reply for all of them, and nobody loses mail."""
 
 DEFER, REFUSE, ACCEPT = range(3)
 REFUSING = ("refuse", "close")
