@@ -9,9 +9,8 @@ from .checks.validrcpt import RecipientsRule, ValidRcpt
 from .qmail import env
 from .qmail.control import Control, digits
 from .qmail.settings import Setting, Settings
+from .rules import files
 from .rules.default import TEXT
-from .rules.parse import parse
-from .rules.vocabulary import TERMS
 
 SETTINGS = (
     Setting("smtpgreeting", None, "What the greeting, HELO and QUIT are answered with, our name first; default: me."),
@@ -70,8 +69,9 @@ class Config:
         self.hosts = RcptHosts(_lowered(control, "rcpthosts"))
         self.valid = ValidRcpt(_lowered(control, "validrcptto"), _recipients(control), self.envnoathost)
         self.rcptcheck, self.rcptcallout = _ask_others(self)
-        self.tags, self.vocabulary = _words(control)
-        self.rules = _rules(control, self.vocabulary)
+        self.tags, self.vocabulary = files.words(control)
+        text = control.read("rules")
+        self.rules = files.rules(control, TEXT if text is None else text, self.vocabulary)
 
     def check(self, name: str) -> "Check":
         """The check of a name of rules/vocabulary.py.
@@ -80,28 +80,6 @@ class Config:
             ControlError: one of its control files cannot be read or makes no sense.
         """
         return catalogue.make(name, self)
-
-
-def _words(control: Control) -> "tuple[Mapping[str, SiteTag], Mapping[str, Term]]":
-    """The site's own tags, and all words that its rules may use."""
-    text = control.read("tags")
-    if text is None:
-        return {}, TERMS
-    from .rules import site  # noqa: PLC0415 - who has no words of his own does not pay for them
-
-    try:
-        tags = site.parse_tags(text)
-    except ValueError as error:
-        raise control.error("tags", str(error)) from error
-    return tags, site.vocabulary(tags)
-
-
-def _rules(control: Control, vocabulary: "Mapping[str, Term]") -> "Rules":
-    text = control.read("rules")
-    try:
-        return parse(TEXT if text is None else text, vocabulary)
-    except ValueError as error:
-        raise control.error("rules", str(error)) from error
 
 
 def _seconds(control: Control, text: bytes | None) -> int:

@@ -4,6 +4,8 @@ The enhanced status code (RFC 3463) stands first in the text, as RFC 2034 wants 
 the answers to HELO and EHLO have none.  docs/compatibility.md has a row for each code that is not qmail-smtpd's.
 """
 
+from .rules import wording
+
 LINE_MAX = 510
 """Bytes of a reply line without its CR LF (RFC 5321 section 4.5.3.1.5)."""
 
@@ -69,15 +71,7 @@ NOT_SMTP = Reply(554, "5.5.1", "this is an SMTP server", closes=True)
 TOO_MUCH_TALK = Reply(421, "4.7.0", "too many commands without mail, goodbye")
 TOO_LONG_LINES = Reply(421, "4.7.0", "too many long lines, goodbye")
 
-RULE_REFUSED = Reply(550, "5.7.1", "sorry, not by the rules of this site")
-RULE_DEFERRED = Reply(451, "4.7.1", "sorry, not now by the rules of this site, try again later")
-RULE_CLOSED = Reply(421, "4.7.0", "sorry, not by the rules of this site, goodbye")
-RULE_THROTTLED = Reply(452, "4.5.3", "sorry, no more recipients in this session, try again later")
-RULE_GREYLISTED = Reply(451, "4.7.1", "sorry, we have not met before, try again in some minutes")
-REFUSED_AT_CONNECT = Reply(554, "5.7.1", "sorry, not by the rules of this site", closes=True)
-DEFERRED_AT_CONNECT = Reply(421, "4.7.1", "sorry, not now by the rules of this site, try again later")
-UNSURE = Reply(451, "4.7.1", "sorry, a look-up has failed, try again later")
-NO_QUARANTINE = Reply(451, "4.3.0", "sorry, no place for this message, try again later")
+NO_QUARANTINE = Reply(wording.NO_QUARANTINE.code, wording.NO_QUARANTINE.status, *wording.NO_QUARANTINE.lines)
 UNVERIFIED = Reply(451, "4.4.3", "sorry, unable to verify that recipient now, try again later")
 
 DOUBLE_BOUNCE = Reply(553, "5.1.7", "sorry, this sender is for double bounces of this host alone")

@@ -25,12 +25,12 @@ def fate(verbs: "Sequence[str]") -> Fate:
 
     verbs  what was decided for each recipient, one at least
 
-    One that defers defers all: the client comes again.  Refused is what all refuse; where some accept, the message is taken, and
-    put aside for those who would have refused it, for a bounce later could hit a forged sender.
+    One that defers defers all: the client comes again.  Refused is what all refuse; where some accept, the message is taken,
+    and put aside for those who would have refused it, for a bounce later could hit a forged sender.
     """
     if "defer" in verbs:
         return Fate(DEFER, verbs.index("defer"))
-    if all([verb in REFUSING for verb in verbs]):
+    if all(verb in REFUSING for verb in verbs):
         return Fate(REFUSE, 0)
     deliver = tuple([number for number, verb in enumerate(verbs) if verb == "accept"])
     aside = tuple([number for number, verb in enumerate(verbs) if verb == "quarantine" or verb in REFUSING])
