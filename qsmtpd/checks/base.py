@@ -187,7 +187,7 @@ if TYPE_CHECKING:
         async def put(self, key: bytes, value: bytes, lifetime: float) -> None: ...
 
         async def count(self, key: bytes, amount: float, halflife: float) -> float:
-            """Add to a number that decays to a half in each halflife; returns it, the amount included."""
+            """Add to a number that decays to a half in each halflife; returns it, the amount included.  With 0, nothing is written."""
 
         async def claim(self, key: bytes, lifetime: float) -> bool:
             """True for the first who asks, False for all others until the lifetime is over."""

@@ -18,8 +18,10 @@ local number = tonumber(ARGV[1])
 if old[1] then
     number = number + old[1] * 0.5 ^ (math.max(now - old[2], 0) / ARGV[2])
 end
-redis.call('HSET', KEYS[1], 'number', string.format('%.17g', number), 'at', string.format('%.6f', now))
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
+if tonumber(ARGV[1]) ~= 0 then
+    redis.call('HSET', KEYS[1], 'number', string.format('%.17g', number), 'at', string.format('%.6f', now))
+    redis.call('PEXPIRE', KEYS[1], ARGV[3])
+end
 return string.format('%.17g', number)
 """
 

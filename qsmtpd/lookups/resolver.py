@@ -32,8 +32,10 @@ _OUT_OF_TIME = "the session's time for DNS is used up"
 _RESTING = "not asked for a while, it has failed too often"
 
 
-def from_system(control_directory: str) -> "Resolver":
+def from_system(control_directory: str, marks: Marks | None = None) -> "Resolver":
     """The resolver that the settings describe.
+
+    marks  in place of those under QMAILHOME
 
     Raises:
         ControlError: a setting makes no sense, or a file cannot be read.
@@ -45,7 +47,7 @@ def from_system(control_directory: str) -> "Resolver":
     except (OSError, ValueError) as error:
         found = quote((named or b"")[:100])
         raise ControlError(f"dnscacheip: expected ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT, found {found}") from error
-    return Resolver(servers, values.number("dnstimeout"), Marks(f"{env.qmail_home()}/frontline/marks"))
+    return Resolver(servers, values.number("dnstimeout"), marks or Marks(f"{env.qmail_home()}/frontline/marks"))
 
 
 def server(word: bytes) -> Server:

@@ -89,9 +89,10 @@ class SqliteStore:
         def work(connection: "Connection", now: float) -> float:
             row = connection.execute(NUMBER, {"key": COUNT + key, "now": now}).fetchone()
             number = amount + (row[0] * 0.5 ** (max(now - row[1], 0) / halflife) if row else 0)
-            connection.execute(PUT, _entry(COUNT, key, now, HALFLIVES * halflife, number=number))
+            if amount:
+                connection.execute(PUT, _entry(COUNT, key, now, HALFLIVES * halflife, number=number))
             return number
-        return self._done(work, write=True)
+        return self._done(work, write=bool(amount))
 
     async def claim(self, key: bytes, lifetime: float) -> bool:
         def work(connection: "Connection", now: float) -> bool:

@@ -1,7 +1,9 @@
 """Both kinds of store keep to one contract: a real SQLite file, and a real Redis server."""
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -211,3 +213,24 @@ def test_a_process_that_is_killed_leaves_the_store_whole(store: AnyStore, url: s
     before = complete(store.count(b"together", 0, 1e12))
 
     assert complete(store.count(b"together", 1, 1e12)) == pytest.approx(before + 1, abs=0.01)
+
+
+def test_who_adds_nothing_only_looks(store: AnyStore) -> None:
+    """So "frontline explain" can say what a rule would see, and leave no trace."""
+    assert complete(store.count(b"a", 0.0, 60.0)) == 0
+    complete(store.count(b"a", 3.0, 60.0))
+
+    assert 2.9 < complete(store.count(b"a", 0.0, 60.0)) <= 3
+    assert complete(store.count(b"never seen", 0.0, 60.0)) == 0
+
+
+def test_looking_makes_no_entry(url: str, store: AnyStore) -> None:
+    complete(store.count(b"a", 0.0, 60.0))
+    complete(store.count(b"b", 1.0, 60.0))
+
+    if url.startswith("sqlite:"):
+        with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:"))) as connection:
+            assert connection.execute("SELECT count(*) FROM entries").fetchone() == (1,)
+    else:
+        done = subprocess.run(["redis-cli", "-s", url.removeprefix("unix://"), "DBSIZE"], capture_output=True, check=True)
+        assert done.stdout == b"1\n"
