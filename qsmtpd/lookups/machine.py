@@ -1,21 +1,12 @@
-"""The state of this machine, from the kernel: load, memory, pressure (proc(5)), and who is connected to us.
-
-Who is connected is counted afresh each time, from the kernel's own list: no process has to keep count, and none that dies can
-keep it wrong.  It takes about a millisecond for each thousand connections of the machine.
-"""
+"""The state of this machine, from the kernel: load, memory, pressure (proc(5)), and who is connected to us."""
 
 import posix
-import sys
 
 from ..checks.base import LookupFailedError
 from ..netblock import address
 
-PIECE = 65536
-
-_ESTABLISHED = b"01"
-_LITTLE = sys.byteorder == "little"
-_MAPPED = b"0000000000000000" + (b"FFFF0000" if _LITTLE else b"0000FFFF")
-_NET24 = slice(2, 8) if _LITTLE else slice(0, 6)
+ROOM = 16384
+"""Bytes: each of these files is smaller, and is written in one piece."""
 
 
 class MachineState:
@@ -40,42 +31,31 @@ class MachineState:
 
     def sessions(self, ip: bytes, local_port: bytes) -> tuple[int, int]:
         """See Machine."""
+        from .connections import by_netlink, by_proc  # noqa: PLC0415 - who asks for the load alone needs no socket
+
         try:
-            bits, number = address(ip)
-            if not local_port.isdigit():
+            client = address(ip)
+            if not (local_port.isdigit() and int(local_port) < 1 << 16):
                 raise ValueError("our port is not known")
-            port = b":%04X " % int(local_port)
-            six = remotes(self._file("net/tcp6", absent=b""), port, 32)
-            if bits == 128:
-                client = b"".join([_word(number >> shift & 0xFFFFFFFF) for shift in (96, 64, 32, 0)])
-                return six.count(client), sum([each[:16] == client[:16] and each[:24] != _MAPPED for each in six])
-            four = remotes(self._file("net/tcp"), port, 8) + [each[24:] for each in six if each[:24] == _MAPPED]
-            client = _word(number)
-            return four.count(client), sum([each[_NET24] == client[_NET24] for each in four])
+            port = int(local_port)
+            try:
+                return by_netlink(client, port)
+            except OSError:
+                return by_proc(client, port, self.proc)
         except (OSError, ValueError) as error:
             raise LookupFailedError(f"sessions: {error}") from error
 
-    def _file(self, name: str, absent: bytes | None = None) -> bytes:
-        """A whole file of proc.
-
-        absent  when given, what stands for a file that is not there
+    def _file(self, name: str) -> bytes:
+        """One of the small files of proc.
 
         Raises:
             OSError: it cannot be read.
         """
+        fd = posix.open(f"{self.proc}/{name}", posix.O_RDONLY)
         try:
-            fd = posix.open(f"{self.proc}/{name}", posix.O_RDONLY)
-        except FileNotFoundError:
-            if absent is None:
-                raise
-            return absent
-        pieces = []
-        try:
-            while piece := posix.read(fd, PIECE):
-                pieces.append(piece)
+            return posix.read(fd, ROOM)
         finally:
             posix.close(fd)
-        return b"".join(pieces)
 
 
 def memory(text: bytes) -> float:
@@ -103,24 +83,3 @@ def pressure(text: bytes) -> float:
     """
     start = text.index(b"some avg10=") + 11
     return float(text[start:text.index(b" ", start)])
-
-
-def remotes(text: bytes, port: bytes, width: int) -> list[bytes]:
-    """The remote addresses of the connections that stand with a port of ours, as /proc/net/tcp writes them.
-
-    A line is "  12: LOCAL:PORT REMOTE:PORT STATE ...", the number of the line being as wide as it needs.
-
-    port   as it stands there: a colon, four hexadecimal digits, a blank
-    width  of an address: 8 or 32 digits
-    """
-    to_remote = width + len(port)
-    to_state = to_remote + width + len(port)
-    return [
-        line[at + to_remote:at + to_remote + width] for line in text.split(b"\n")
-        if line[(at := line.find(b": ") + 2) + width:at + to_remote] == port
-        and line[at + to_state:at + to_state + 2] == _ESTABLISHED]
-
-
-def _word(number: int) -> bytes:
-    """32 bits of an address as the kernel prints them: as a number of the machine's own byte order."""
-    return b"%08X" % int.from_bytes(number.to_bytes(4, "big"), sys.byteorder)
