@@ -59,14 +59,14 @@ async def _value(rule: Rule, known: "Known", ask: "Ask") -> bool | None:
     """Whether a rule holds; its condition is only asked for when its expression does."""
     value = rule.expression.value(known)
     while value.__class__ is tuple:
-        await ask(value + rule.lists)  # type: ignore[operator]
+        await ask(value + rule.lists)
         value = rule.expression.value(known)
     if value is True and rule.lists:
         await ask(rule.lists)
     if value is True and rule.condition is not None:
         value = rule.condition.value(known)
         while value.__class__ is tuple:
-            await ask(value)  # type: ignore[arg-type]
+            await ask(value)
             value = rule.condition.value(known)
     return value  # type: ignore[return-value]
 

@@ -8,7 +8,7 @@ None; or, when that cannot be said before more is asked, the names to ask as a t
 class Tag:
     """NAME: the tag holds."""
 
-    __slots__ = ("name", "_ask")
+    __slots__ = ("_ask", "name")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -50,17 +50,17 @@ class Compare:
         self.right = right
 
     def value(self, known: "Known") -> "Value":
-        missing = tuple(name for name in (self.left, self.right) if isinstance(name, str) and name not in known)
-        if missing:
-            return missing
+        other = self.right
+        if self.left not in known or (isinstance(other, str) and other not in known):
+            return tuple([name for name in (self.left, other) if isinstance(name, str) and name not in known])
         left = known[self.left]
-        right = known[self.right] if isinstance(self.right, str) else self.right
-        if left is None or right is None:
-            return None
-        return OPERATORS[self.operator](left, right)
+        right = known[other] if isinstance(other, str) else other
+        return None if left is None or right is None else bool(OPERATORS[self.operator](left, right))
 
 
 class Not:
+    """True when its part is false, false when it is true."""
+
     __slots__ = ("part",)
 
     def __init__(self, part: "Expression") -> None:
@@ -106,7 +106,7 @@ def _joined(parts: "tuple[Expression, ...]", known: "Known", decisive: bool) -> 
         if value is None:
             result = None
         elif value.__class__ is tuple:
-            missing += value  # type: ignore[operator]
+            missing += value
     return missing or result
 
 

@@ -9,7 +9,7 @@ CONNECT, HELO, MAIL, RCPT, MESSAGE, CONTENT = range(6)
 STAGES = ("connect", "helo", "mail", "rcpt", "message", "content")
 
 AT_HAND, FILE, STORE, DNS, MANY_DNS, CALLOUT = range(6)
-"""The costs, cheapest first: in memory, a file or cdb, the store, a DNS look-up, several of them, a talk with another server."""
+"""The costs, cheapest first: in memory, a file or cdb, the store, one DNS look-up, several, a talk with another server."""
 
 COSTS = ("at hand", "file", "store", "dns", "several dns", "callout")
 
@@ -66,8 +66,8 @@ TABLE = (
     ("greylist", RCPT, STORE, "", "greylist-age"),
     ("size", MESSAGE, AT_HAND, "", "size hops"),
     ("header", MESSAGE, AT_HAND,
-     "header-broken header-huge from-many no-from no-date no-message-id not-addressed "
-     "mime-mixed mime-alternative mime-html mime-plain mime-signed mime-encrypted mime-report", ""),
+     ("header-broken header-huge from-many no-from no-date no-message-id not-addressed "
+      "mime-mixed mime-alternative mime-html mime-plain mime-signed mime-encrypted mime-report"), ""),
     ("content", CONTENT, AT_HAND, "virus spam virus-unknown spam-unknown", "score"),
 )
 """Which check knows what."""
