@@ -123,10 +123,5 @@ def _recipients(control: Control) -> tuple[RecipientsRule, ...] | None:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from .checks.base import Check
     from .policy import AsksRecipient
-    from .rules.rule import Rules
-    from .rules.site import SiteTag
-    from .rules.vocabulary import Term
