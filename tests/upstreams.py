@@ -34,11 +34,11 @@ class Visit:
 class Upstream:
     """A server: port, and everything that all its clients have said."""
 
-    def __init__(self, behaviour: Behaviour, address: str) -> None:
+    def __init__(self, behaviour: Behaviour, address: str, port: int) -> None:
         self.heard: list[bytes] = []
         self.visits = 0
         self._behaviour = behaviour
-        self._listener = socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
+        self._listener = socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
         self._listener.settimeout(0.05)
         self.port = int(self._listener.getsockname()[1])
         self._over = threading.Event()
@@ -72,9 +72,9 @@ class Upstream:
 
 
 @contextmanager
-def upstream(behaviour: Behaviour, address: str = "127.0.0.1") -> Iterator[Upstream]:
-    """A server for the time of a with statement."""
-    server = Upstream(behaviour, address)
+def upstream(behaviour: Behaviour, address: str = "127.0.0.1", port: int = 0) -> Iterator[Upstream]:
+    """A server for the time of a with statement; port 0 is any that is free."""
+    server = Upstream(behaviour, address, port)
     try:
         yield server
     finally:
