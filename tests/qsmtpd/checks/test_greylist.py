@@ -1,5 +1,6 @@
 """Greylisting from the first attempt to the trusted client, on a clock that the test sets."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ from qsmtpd.checks.greylist import FOREVER, SETTINGS, Greylist, configured, minu
 from qsmtpd.drivers.stdio import complete
 from qsmtpd.lookups.sqlitestore import SqliteStore
 from qsmtpd.qmail.control import ControlError
+from tests.conftest import QmailHome
+from tests.play import run_program
 from tests.qsmtpd.world import DictLookups, DictStore, Source, mail
+from tests.transcript import codes
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 START = 1_795_262_400.0
@@ -353,3 +357,26 @@ def test_nobody_passes_before_the_time_or_waits_longer(steps: list[tuple[float, 
         known.recipients = [b"b@our.org"]
         complete(check.learn(known, DictLookups(store=store, now=now), code))
         now += pause * MINUTE
+
+
+TALK = b"EHLO client.example\r\nMAIL FROM:<a@client.example>\r\nRCPT TO:<b@mx.bench.test>\r\nQUIT\r\n"
+CLIENT = {"PROTO": "TCP", "TCPREMOTEIP": "192.0.2.1"}
+
+
+def test_a_real_session(installation: Path, qmail_home: QmailHome) -> None:
+    """The program, its store made at the first question: later, later, and then yes; for another sender later."""
+    qmail_home.write("rcpthosts", "mx.bench.test")
+    qmail_home.write("rules", "any greylist 0.02")
+
+    def answer(talk: bytes) -> list[int]:
+        return codes(run_program([installation / "bin/qsmtpd"], qmail_home, CLIENT, talk)[0])
+
+    assert answer(TALK)[2:] == [250, 451, 221]
+    assert answer(TALK)[2:] == [250, 451, 221]
+    time.sleep(1.5)
+    assert answer(TALK)[2:] == [250, 250, 221]
+    assert answer(TALK.replace(b"<a@", b"<c@"))[2:] == [250, 451, 221]
+    (qmail_home.path / "frontline/store.sqlite").chmod(0o666)
+    answered, log, _ = run_program([installation / "bin/qsmtpd"], qmail_home, CLIENT, TALK.replace(b"<a@", b"<d@"))
+    assert codes(answered)[2:] == [250, 250, 221]
+    assert b"can be written by others" in log
