@@ -70,7 +70,7 @@ class Knowledge:
     def drop(self, stage: int, names: tuple[str, ...]) -> None:
         """Forget these words of a stage."""
         for name in names:
-            if name in self.values:
+            if name in self._learned[stage]:
                 del self.values[name]
                 self._learned[stage].remove(name)
 
@@ -137,7 +137,7 @@ class Knowledge:
             found = {}
         for name in (*names, *found):
             if name not in self.values:
-                self._know(self._vocabulary[name].stage, name, found.get(name))
+                self._know(self._vocabulary[name].stage, name, _as_logged(found.get(name)))
                 self._fresh.append(name)
 
     def _check(self, name: str) -> "Check":
@@ -148,6 +148,11 @@ class Knowledge:
     def _know(self, stage: int, name: str, value: bool | float | None) -> None:
         self.values[name] = value
         self._learned[stage].append(name)
+
+
+def _as_logged(value: bool | float | None) -> bool | float | None:
+    """A number with the digits that the log has of it: so the rules read in the log what they read in the session."""
+    return float(f"{value:.6g}") if value.__class__ is float else value
 
 
 def for_log(values: "Mapping[str, bool | float | None]") -> "tuple[bytes | None, bytes | None]":

@@ -14,6 +14,9 @@ from ..replies import Reply
 from ..ruling import Verdict
 
 KNOWN = {True: b"valid", False: b"invalid", None: b"unchecked"}
+FOREIGN = b"foreign"
+"""In the place of those, for a recipient whose domain is not ours."""
+SAID = {Connected: b"connect", Helo: b"helo", Mail: b"mail", Rcpt: b"rcpt", Data: b"data", EndOfData: b"message"}
 
 
 class Conversation:
@@ -40,6 +43,7 @@ class Conversation:
         self._rule: str | None = None
         self._code = 0
         self._sender_noted = False
+        self._refused_at: bytes | None = None
 
     async def run(self) -> bool:
         """Talk until the end; True when the client said QUIT.  A message that was not finished by then is not queued."""
@@ -79,7 +83,9 @@ class Conversation:
             elif isinstance(event, Chunk):
                 await self._take(event.data)
             else:
-                await self._answer(await self._decide(event))
+                verdict = await self._decide(event)
+                self._refused_at = None if verdict.reply.positive else SAID[type(event)]
+                await self._answer(verdict)
 
     def _note_the_end(self) -> None:
         closing, rule = self._session.closing, self._session.rule
@@ -187,7 +193,7 @@ class Conversation:
         sender = None if self._sender_noted else mail.sender
         self._sender_noted = True
         self._journal.note("rcpt", [
-            ("from", sender), ("to", mail.recipient), ("is", KNOWN[mail.known]), ("code", verdict.reply.code),
+            ("from", sender), ("to", mail.recipient), ("is", KNOWN[mail.known] if mail.ours else FOREIGN), ("code", verdict.reply.code),
             ("rule", _encoded(verdict.rule)), ("tags", held), ("asked", others)])
 
     def _note_message(self, size: int, number: int, recipients: int, verdict: Verdict) -> None:
@@ -204,7 +210,7 @@ class Conversation:
         self._journal.note("session", [
             ("ip", peer.ip), ("ptr", peer.host), ("helo", mail.helo), ("from", mail.sender), ("tags", held), ("asked", others),
             ("rule", _encoded(self._rule)), ("verdict", self._verdict.encode()), ("code", self._code or None),
-            ("rcpt", mail.rcpt), ("good", mail.good), ("bad", mail.bad), ("in", wire.bytes_in), ("out", wire.bytes_out),
+            ("at", self._refused_at), ("rcpt", mail.rcpt), ("good", mail.good), ("bad", mail.bad), ("in", wire.bytes_in), ("out", wire.bytes_out),
             ("ms", int((time.monotonic() - self._started) * 1000)), ("cpu-ms", int(time.process_time() * 1000)),
             ("shadow", shadows.encode() or None)])
         self._journal.write()
