@@ -88,7 +88,7 @@ def nsd(place: Path, zones: Mapping[str, str]) -> Iterator[int]:
     config = [NSD.format(port=port, place=place)]
     for number, (name, text) in enumerate(zones.items()):
         (place / f"zone{number}").write_text(f"$TTL 60\n$ORIGIN {name}.\n{SOA}{text}")
-        config.append(f'zone:\n name: "{name}"\n zonefile: zone{number}\n')
+        config.append(f'zone:\n name: "{name}."\n zonefile: zone{number}\n')
     (place / "nsd.conf").write_text("".join(config))
     first = next(iter(zones))
     with running(["/usr/sbin/nsd", "-d", "-c", place / "nsd.conf"], place / "nsd.log", lambda: answers(port, first)):
@@ -134,9 +134,10 @@ def unbound(place: Path, zones: Mapping[str, int]) -> Iterator[int]:
 
 @contextmanager
 def internet(zones: Mapping[str, str], lists: Mapping[str, tuple[str, str]] = {}) -> Iterator[int]:
-    """A resolver for which the zones and the lists are all the DNS there is; the port."""
+    """A resolver for which the zones and the lists are all the DNS there is, with a root that has nothing; the port."""
     with ExitStack() as stack:
         place = stack.enter_context(open_directory())
+        zones = {"": "", **zones}
         ports = dict.fromkeys(zones, stack.enter_context(nsd(place, zones)))
         if lists:
             ports.update(dict.fromkeys(lists, stack.enter_context(rbldnsd(place, lists))))

@@ -48,7 +48,7 @@ def _said(helo: bytes) -> "Address | None":
 
 def _name(mail: "Mail") -> bytes | None:
     """A name of which the DNS should know."""
-    helo = (mail.helo or b"").removesuffix(b".")
+    helo = (mail.helo or b"").lower().removesuffix(b".")
     return None if b"." not in helo or helo.startswith(b"[") or _said(helo) else helo
 
 
