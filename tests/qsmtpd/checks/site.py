@@ -4,7 +4,9 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.qsmtpd.world import DictLookups, Source
+import cdbx
+
+from tests.qsmtpd.world import Source
 
 
 def site(directory: Path, *, tags: bytes = b"", **files: bytes) -> Source:
@@ -14,16 +16,27 @@ def site(directory: Path, *, tags: bytes = b"", **files: bytes) -> Source:
     return Source(directory, tags)
 
 
-def found(check: "Check", known: "Mail", lookups: DictLookups, *names: str) -> dict[str, bool | float | None]:
+def database(path: Path, entries: "Mapping[bytes, bytes]") -> None:
+    """A real cdb."""
+    with path.open("wb") as file:
+        maker = cdbx.CDB.make(file)
+        for key, value in entries.items():
+            maker.add(key, value)
+        maker.commit()
+
+
+def found(check: "Check", known: "Mail", lookups: "Lookups", *names: str) -> dict[str, bool | float | None]:
     """What a check says of some names, and of no others."""
     findings = asyncio.run(check(known, lookups, names))
     return {name: findings[name] for name in names}
 
 
-def ask(check: "Check", known: "Mail", lookups: DictLookups, name: str) -> bool | float | None:
+def ask(check: "Check", known: "Mail", lookups: "Lookups", name: str) -> bool | float | None:
     """What a check says of one name."""
     return found(check, known, lookups, name)[name]
 
 
 if TYPE_CHECKING:
-    from qsmtpd.checks.base import Check, Mail
+    from collections.abc import Mapping
+
+    from qsmtpd.checks.base import Check, Lookups, Mail

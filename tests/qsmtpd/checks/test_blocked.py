@@ -8,7 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qsmtpd.checks.blocked import Blocked, configured, utc
-from tests.qsmtpd.checks.site import ask, found, site
+from qsmtpd.lookups.blocking import BlockingLookups
+from qsmtpd.netblock import key
+from qsmtpd.qmail.control import Control
+from tests.qsmtpd.checks.site import ask, database, found, site
 from tests.qsmtpd.world import DictLookups, mail
 
 NAMES = ("blocked", "banned", "rbl-pass")
@@ -68,6 +71,14 @@ def test_ipv6_and_an_entry_without_a_reason() -> None:
 
     assert ask(Blocked(), known, blocklist((b"2001:db8::/32", b"450 0")), "blocked") is True
     assert known.reasons["blocked"] == b"2001:db8::/32 from blocklist.cdb"
+
+
+@pytest.mark.parametrize(("ip", "holds"), [(b"192.0.2.77", ["blocked"]), (b"192.0.3.1", []), (b"2001:db8::9", ["banned"])])
+def test_a_real_database(tmp_path: Path, ip: bytes, holds: list[str]) -> None:
+    database(tmp_path / "blocklist.cdb", {key(b"192.0.2."): b"450 1795262460 x", key(b"2001:DB8::/32"): b"550 0 y"})
+    lookups = BlockingLookups(Control(str(tmp_path)), "/", now=NOW, note=print)
+
+    assert holding(found(Blocked(), mail(ip=ip), lookups, *NAMES)) == holds
 
 
 def test_rblsmtpd_stands_first() -> None:
