@@ -55,8 +55,7 @@ class RedisStore:
         """See Store."""
         script = (COUNT_SCRIPT, 1, COUNT + key, repr(amount), repr(halflife), _milliseconds(HALFLIVES * halflife))
         number = self._done("EVAL", *script)
-        assert isinstance(number, bytes)
-        return float(number)
+        return float(number) if isinstance(number, bytes) else 0.0
 
     async def claim(self, key: bytes, lifetime: float) -> bool:
         return bool(self._done("SET", CLAIMED + key, b"", "NX", "PX", _milliseconds(lifetime)))
@@ -81,11 +80,14 @@ class RedisStore:
         try:
             if self._client is None:
                 self._client = _connected(self._url)
-            return self._client.execute_command(*command)
-        except ValueError:
-            raise self._outage.begin(self._clock(), "control/store: no URL of a Redis server") from None
+            answer = self._client.execute_command(*command)
+            if isinstance(answer, str):  # the URL says decode_responses: no value would be what was put
+                raise ValueError("text")
+        except (ValueError, TypeError):
+            raise self._outage.begin(self._clock(), "control/store: no URL of Redis, or its options make no sense") from None
         except (OSError, RedisError) as error:
             raise self._outage.begin(self._clock(), f"store: {error}") from error
+        return answer
 
 
 def _connected(url: str) -> "Client":

@@ -111,7 +111,8 @@ def speak(server: socket.socket, words: bytes) -> None:
         peer.sendall(words)
 
 
-@pytest.mark.parametrize("url", ["redis://:p4ssw0rd@host:port/0", "redis://:p4ssw0rd@[::1/0", "unix:relative?p4ssw0rd"])
+@pytest.mark.parametrize("url", ["redis://:p4ssw0rd@host:port/0", "redis://:p4ssw0rd@[::1/0", "unix:relative?p4ssw0rd",
+                                 "unix:///x?unknown=p4ssw0rd", "unix:///x?socket_timeout=p4ssw0rd"])
 def test_a_url_that_makes_no_sense(url: str) -> None:
     """A password does not come into the log."""
     why = failure(RedisStore(url))
@@ -131,6 +132,17 @@ def test_a_password() -> None:
             assert why.startswith("store: ")
             assert "p4ssw0rd" not in why
             assert "wr0ng" not in why
+
+
+def test_options_that_change_what_is_answered() -> None:
+    """decode_responses: every triplet would be new, for ever."""
+    with server() as (_, url):
+        complete(RedisStore(url).put(b"a", b"1", 60))
+        complete(RedisStore(url).count(b"a", 1, 60))
+        store = RedisStore(f"{url}?decode_responses=1")
+        assert "options make no sense" in failure(store)
+        with pytest.raises(LookupFailedError):
+            complete(RedisStore(f"{url}?decode_responses=1").count(b"a", 1, 60))
 
 
 def test_a_full_server() -> None:
