@@ -12,6 +12,8 @@ from .base import LookupFailedError
 
 
 class HeloDns:
+    """The check of this module; its two words have nothing in common but HELO."""
+
     def questions(self, mail: "Mail", wanted: tuple[str, ...]) -> "Sequence[Question]":
         """The address; the rest only when there is none."""
         return [(name, "A")] if "helo-nodns" in wanted and (name := _name(mail)) else ()

@@ -24,8 +24,10 @@ WORDS = frozenset(
 
 
 class Rdns:
+    """The check of this module."""
+
     def __init__(self, patterns: "Iterable[bytes]") -> None:
-        """patterns  words and .suffixes in lower case."""
+        """patterns  the lines of control/genericptr in lower case."""
         self._words = frozenset(each for each in patterns if not each.startswith(b"."))
         self._suffixes = tuple(each for each in patterns if each.startswith(b"."))
 

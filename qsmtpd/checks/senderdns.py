@@ -11,6 +11,8 @@ from .base import LookupFailedError
 
 
 class SenderDns:
+    """The check of this module."""
+
     def questions(self, mail: "Mail", wanted: tuple[str, ...]) -> "Sequence[Question]":
         """The MX; addresses only when there is none."""
         host = _host(mail)
