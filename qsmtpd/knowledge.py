@@ -146,8 +146,9 @@ class Knowledge:
         return self._checks[name]
 
     def _know(self, stage: int, name: str, value: bool | float | None) -> None:
+        if name not in self.values:
+            self._learned[stage].append(name)
         self.values[name] = value
-        self._learned[stage].append(name)
 
 
 def _as_logged(value: bool | float | None) -> bool | float | None:

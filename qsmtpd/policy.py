@@ -7,6 +7,7 @@ blocked client cannot tell who exists, and no rule admits what safety refuses.
 from . import replies
 from .address import domain
 from .checks.base import LookupFailedError
+from .checks.counts import COUNTS
 from .checks.limits import Tarpit
 from .checks.size import Size
 from .knowledge import Knowledge
@@ -125,7 +126,7 @@ class Policy:
         verdict = ruled.verdict or self._unsafe() or await self._unverified()
         pause = ruled.pause
         if verdict is None:
-            self._accept(ruled)
+            await self._accept(ruled)
             verdict = Verdict(replies.RCPT_OK)
         elif verdict.rule == "validrcpt":  # not by existence alone: the time must not tell what the text does not
             pause += self._tarpit.for_invalid(mail.bad)
@@ -236,8 +237,11 @@ class Policy:
         mail.bad += 1
         return Verdict(replies.NO_MAILBOX, "callout")
 
-    def _accept(self, ruled: Ruled) -> None:
+    async def _accept(self, ruled: Ruled) -> None:
         mail = self.mail
+        # Counts go on: what a rule about the message asks of them is what they were at RCPT.
+        later = (*self._config.rules.words(MESSAGE), *self._config.rules.words(CONTENT))
+        await self.knowledge.ask_all(tuple([name for name in later if name in COUNTS]))
         recipient = Accepted(mail, self.knowledge.learned(RCPT))
         mail.good += 1
         mail.recipients.append(recipient.envelope)

@@ -14,11 +14,15 @@ def _in_hand_is_good(mail: Mail) -> bool:
     return mail.ours and mail.known is not False
 
 
-VALUES: "dict[str, Callable[[Mail, Limits], bool | float | None]]" = {
+OF_SESSION: "Values" = {
     "relay": lambda mail, limits: mail.relay is not None,
     "greetdelay": lambda mail, limits: limits.greetdelay,
     "greylist-delay": lambda mail, limits: limits.greylistdelay,
     "null-sender": lambda mail, limits: mail.sender == b"",
+}
+"""The words of the checks "session" and "nullsender"."""
+
+COUNTS: "Values" = {
     "valid": lambda mail, limits: mail.known,
     "invalid": lambda mail, limits: mail.known is False,
     "too-many-rcpt": lambda mail, limits: 0 < limits.maxrecipients <= len(mail.recipients) and _in_hand_is_good(mail),
@@ -32,10 +36,16 @@ VALUES: "dict[str, Callable[[Mail, Limits], bool | float | None]]" = {
     "mail-goodrcpt": lambda mail, limits: _good(mail) - mail.before[1],
     "badpercent": lambda mail, limits: 100 * mail.bad / max(mail.rcpt, 1),
     "accepted": lambda mail, limits: mail.good,
+}
+"""Those of "recipient"."""
+
+OF_MESSAGE: "Values" = {
     "size": lambda mail, limits: mail.size,
     "hops": lambda mail, limits: mail.hops,
 }
-"""The words of the checks "session", "nullsender", "recipient" and "size"."""
+"""Those of "size"."""
+
+VALUES = {**OF_SESSION, **COUNTS, **OF_MESSAGE}
 
 
 TYPE_CHECKING = False
@@ -50,3 +60,5 @@ if TYPE_CHECKING:
         brtlimit: int
         greetdelay: int
         greylistdelay: int
+
+    Values = dict[str, Callable[[Mail, Limits], bool | float | None]]

@@ -9,6 +9,7 @@ from .. import replies
 from ..checks.base import LookupFailedError
 from ..events import Chunk, Closed, Connected, Data, EndOfData, Helo, Mail, NeedData, Rcpt
 from ..headersection import FieldFilter, HeaderSection
+from ..qmail.control import ControlError
 from ..qmail.env import Peer
 from ..replies import Reply
 from ..ruling import Verdict
@@ -53,7 +54,7 @@ class Conversation:
             self._end("timeout", replies.TIMEOUT)
         except ConnectionError:
             self._end("gone", None)
-        except LookupFailedError as error:
+        except (LookupFailedError, ControlError) as error:
             self._fault(error)
             self._end("fault", replies.CONTROLS)
         except MemoryError as error:

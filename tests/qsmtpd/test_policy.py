@@ -1,118 +1,128 @@
-"""Who decides, in which order, and what is counted."""
+"""The decisions of a session: safety, rules, and what becomes of a message."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsmtpd.config import Config
+from qsmtpd.checks.base import LookupFailedError, Mail
+from qsmtpd.checks.validrcpt import ValidRcpt
 from qsmtpd.drivers.stdio import complete
-from qsmtpd.policy import HOPS_MAX, Policy, Verdict
-from tests.qsmtpd.world import DictLookups, mail
+from qsmtpd.policy import HOPS_MAX, Disposal, Policy
+from qsmtpd.ruling import Verdict
+from qsmtpd.rules.default import TEXT
+from tests.qsmtpd.world import DictLookups, Settings, mail
+
+DEFAULT = TEXT.decode()
+GOOD, BAD, FOREIGN = b"good@bench.test", b"bad@bench.test", b"x@elsewhere.test"
 
 
-class Settings(Config):
-    """A Config that no file was read for."""
-
-    def __init__(self, **values: object) -> None:
-        self.smtpgreeting = self.localiphost = self.envnoathost = b"bench.test"
-        self.databytes = self.tarpitcount = 0
-        self.brtlimit, self.maxrecipients, self.tarpitdelay = 3, 1000, 5
-        self.badmailfrom, self.rcpthosts = frozenset((b"@evil.test",)), frozenset((b"bench.test",))
-        self.validrcptto = self.recipients = None
-        for name, value in values.items():
-            setattr(self, name, value)
+def policy(
+        text: str = DEFAULT, lookups: DictLookups | None = None, relay: bytes | None = None, env: dict[str, bytes] | None = None,
+        valid: bool = True, **values: object,
+) -> Policy:
+    """Where good@bench.test exists and bad@bench.test does not."""
+    lookups = lookups or DictLookups()
+    if valid and "validrcptto.cdb" not in lookups.databases:
+        lookups.databases = {**lookups.databases, "validrcptto.cdb": {GOOD, b"other@bench.test"}}
+    return Policy(Settings(text=text, **values), mail(relay=relay, env=env), lookups, lambda line, text: None)
 
 
-def policy(lookups: DictLookups, relay: bytes | None = None, blocked: bytes | None = None, **values: object) -> Policy:
-    return Policy(Settings(**values), mail(relay=relay, blocked=blocked), lookups)
+def begin(of: Policy, sender: bytes = b"a@b.test") -> Policy:
+    complete(of.sender(sender, 0, False))
+    return of
 
 
 def rcpt(of: Policy, recipient: bytes) -> Verdict:
     return complete(of.recipient(recipient))
 
 
+def end(of: Policy, size: int = 1, hops: int = 0) -> Disposal:
+    return complete(of.message(size, hops))
+
+
 def test_a_blocked_client_cannot_tell_who_exists_and_the_log_can() -> None:
-    of = policy(DictLookups({"validrcptto.cdb": {b"good@bench.test"}}), blocked=b"-no")
-    complete(of.sender(b"", 0, False))
+    of = begin(policy(env={"RBLSMTPD": b"-no"}))
 
-    good, bad, foreign = (rcpt(of, each) for each in (b"good@bench.test", b"bad@bench.test", b"x@elsewhere.test"))
+    good, bad, foreign = (rcpt(of, each) for each in (GOOD, BAD, FOREIGN))
 
-    assert good.reply.wire == bad.reply.wire == foreign.reply.wire
+    assert good.reply.wire == bad.reply.wire == foreign.reply.wire == b"553 5.7.1 no\r\n"
     assert (of.mail.rcpt, of.mail.good, of.mail.bad) == (3, 0, 1)
     assert of.mail.recipients == []
 
 
 def test_a_blocked_client_cannot_tell_by_the_time_either() -> None:
     """A57: the tarpit is for those who are told."""
-    lookups = DictLookups({"validrcptto.cdb": {b"good@bench.test"}})
-    blocked, told = (policy(lookups, blocked=text, tarpitcount=1, brtlimit=0) for text in (b"-no", None))
-
-    for of, delays in ((blocked, [0, 0, 0]), (told, [0, 5, 0])):
-        complete(of.sender(b"", 0, False))
-        assert [rcpt(of, each).delay for each in (b"a@bench.test", b"b@bench.test", b"good@bench.test")] == delays
+    for env, delays in (({"RBLSMTPD": b"-no"}, [0, 0, 0]), ({}, [0, 5, 0])):
+        of = begin(policy(env=env, tarpitcount=1, brtlimit=0))
+        assert [rcpt(of, each).delay for each in (BAD, b"b@bench.test", GOOD)] == delays
 
 
-def test_nothing_admits_what_safety_refuses() -> None:
-    """No sender, no order of recipients makes a foreign domain or a missing mailbox acceptable."""
-    of = policy(DictLookups({"validrcptto.cdb": {b"good@bench.test"}}))
-    complete(of.sender(b"a@b.test", 0, False))
+@pytest.mark.parametrize("text", ["any accept\n", "valid accept\ninvalid accept\n", "rcpt >= 0 accept\n", ""])
+def test_nothing_admits_what_safety_refuses(text: str) -> None:
+    of = begin(policy(text))
 
-    assert [rcpt(of, each).check for each in (b"good@bench.test", b"x@elsewhere.test", b"bad@bench.test")] == [
-        None, "rcpthosts", "validrcpt"]
+    assert [rcpt(of, each).rule for each in (GOOD, FOREIGN, BAD)] == [None, "rcpthosts", "validrcpt"]
+    assert rcpt(begin(policy(text), b"#@[]"), GOOD).rule == "doublebounce"
+    assert end(begin_with(policy(text, databytes=10), GOOD), size=11).verdict is not None
 
 
-@given(st.lists(st.sampled_from([b"good@bench.test", b"bad@bench.test", b"x@elsewhere.test"]), max_size=20))
+def begin_with(of: Policy, *recipients: bytes) -> Policy:
+    begin(of)
+    for each in recipients:
+        assert rcpt(of, each).reply.positive
+    return of
+
+
+@given(st.lists(st.sampled_from([GOOD, BAD, FOREIGN]), max_size=20))
 def test_the_envelope_is_what_was_accepted(recipients: list[bytes]) -> None:
     """A74: byte for byte, in the order of the client."""
-    of = policy(DictLookups({"validrcptto.cdb": {b"good@bench.test"}}))
-    complete(of.sender(b"a@b.test", 0, False))
+    of = begin(policy(brtlimit=0))
 
     accepted = [each for each in recipients if rcpt(of, each).reply.positive]
 
     assert of.mail.recipients == accepted
-    assert set(accepted) <= {b"good@bench.test"}
+    assert set(accepted) <= {GOOD}
     assert (of.mail.rcpt, of.mail.good) == (len(recipients), len(accepted))
+    assert not accepted or end(of).envelope == accepted
 
 
 def test_relayclient_is_appended_after_the_checks() -> None:
-    of = policy(DictLookups(), relay=b".relay.test")
-    complete(of.sender(b"a@b.test", 0, False))
+    of = begin(policy(relay=b".relay.test"))
 
     assert rcpt(of, b"x@far.test").reply.positive
-    assert of.mail.recipients == [b"x@far.test.relay.test"]
+    assert end(of).envelope == [b"x@far.test.relay.test"]
 
 
 def test_our_address_is_our_host_before_anything_is_checked() -> None:
     """A64: sender and recipient; an address that is not ours stays a literal, and is refused."""
-    of = policy(DictLookups(own=frozenset((b"192.0.2.2",))))
-    complete(of.sender(b"me@[192.0.2.2]", 0, False))
+    of = begin(policy(valid=False, lookups=DictLookups(own=frozenset((b"192.0.2.2",)))), b"me@[192.0.2.2]")
 
     assert rcpt(of, b"x@[192.0.2.2]").reply.positive
-    assert rcpt(of, b"x@[192.0.2.3]").check == "rcpthosts"
+    assert rcpt(of, b"x@[192.0.2.3]").rule == "rcpthosts"
     assert (of.mail.sender, of.mail.recipients) == (b"me@bench.test", [b"x@bench.test"])
 
 
-def test_a_new_sender_forgets_the_recipients() -> None:
-    of = policy(DictLookups())
-    complete(of.sender(b"a@b.test", 0, False))
-    rcpt(of, b"x@bench.test")
+def test_a_new_sender_forgets_the_transaction() -> None:
+    of = begin_with(policy('any header "X-Seen: {rcpt}"\nany hold\n'), GOOD)
+    assert (list(of.fields), of.hold) == ([b"X-Seen: good@bench.test"], True)
 
-    complete(of.sender(b"c@d.test", 0, False))
+    begin(of, b"c@d.test")
 
-    assert of.mail.recipients == []
+    assert (of.mail.recipients, list(of.fields), of.hold) == ([], [], False)
 
 
 def test_hops_come_before_size() -> None:
-    of = policy(DictLookups(), databytes=10)
-    verdicts = [of.message(size, hops) for size, hops in ((10, HOPS_MAX - 1), (11, 0), (11, HOPS_MAX))]
+    of = begin_with(policy(databytes=10), GOOD)
+    verdicts = [end(of, size, hops).verdict for size, hops in ((10, HOPS_MAX - 1), (11, 0), (11, HOPS_MAX))]
 
-    assert [verdict and verdict.check for verdict in verdicts] == [None, "databytes", "hops"]
+    assert [verdict and verdict.rule for verdict in verdicts] == [None, "databytes", "hops"]
 
 
 def test_the_protocol_word() -> None:
-    of = policy(DictLookups())
+    of = policy()
     words = []
     for extended, utf8 in ((False, False), (True, False), (True, True), (True, False)):
-        of.helo(b"x", extended=extended)
+        complete(of.helo(b"x", extended=extended))
         complete(of.sender(b"", 0, utf8))
         words.append(of.mail.protocol)
 
@@ -120,7 +130,202 @@ def test_the_protocol_word() -> None:
 
 
 def test_limits_of_nothing_are_no_limits() -> None:
-    of = policy(DictLookups({"validrcptto.cdb": set()}), brtlimit=0, maxrecipients=0)
-    complete(of.sender(b"", 0, False))
+    of = begin(policy(brtlimit=0, maxrecipients=0))
 
-    assert {rcpt(of, b"bad@bench.test").check for _ in range(5000)} == {"validrcpt"}
+    assert {rcpt(of, BAD).rule for _ in range(500)} == {"validrcpt"}
+
+
+def test_the_default_rules_keep_the_limits() -> None:
+    """A31: 452 for one recipient too many; brtlimit ends the session."""
+    of = begin(policy(maxrecipients=2))
+    assert [rcpt(of, each).reply.code for each in (GOOD, GOOD, GOOD, BAD)] == [250, 250, 452, 550]
+
+    of = begin(policy(brtlimit=2))
+    assert [rcpt(of, BAD).reply.code for _ in range(3)] == [550, 550, 421]
+
+
+def test_a_bounce_has_one_recipient() -> None:
+    """A114."""
+    of = begin(policy(), b"")
+
+    assert [rcpt(of, each).reply.code for each in (GOOD, b"other@bench.test")] == [250, 452]
+
+
+def test_the_facts_count_the_recipient_in_hand() -> None:
+    of = begin(policy("badrcpt >= 2 & badrcpt > goodrcpt defer 451 4.7.1 \"{rule}\"\n"))
+
+    assert [rcpt(of, each).reply.code for each in (BAD, GOOD, BAD, GOOD)] == [550, 250, 451, 250]
+
+
+def test_throttle_lets_so_many_pass_and_tells_the_rest_nothing() -> None:
+    """DESIGN 5: one recipient a session, 4xx for the rest, whether they exist or not."""
+    of = begin(policy("any throttle 1\n"))
+
+    assert [rcpt(of, each).reply.code for each in (BAD, GOOD, GOOD, BAD)] == [550, 250, 452, 452]
+    assert end(of).envelope == [GOOD]
+
+
+@pytest.mark.parametrize(("drawn", "code"), [(89.9, 451), (90.0, 250)])
+def test_a_leak_is_drawn(drawn: float, code: int) -> None:
+    of = begin(policy("any defer 90%\n", DictLookups(drawn=drawn)))
+
+    assert rcpt(of, GOOD).reply.code == code
+
+
+def test_what_a_failed_look_up_leaves_open_is_deferred_never_refused() -> None:
+    """DESIGN 5: while an accept above is unknown, refuse and close are carried out as defer; so are they in the message."""
+    for verb in ("refuse", "close"):
+        text = f"known-good accept\nany {verb}\n"
+        of = Policy(Failing(text=text), mail(), DictLookups(), lambda line, text: None)
+        verdict = rcpt(begin(of), GOOD)
+        assert (verdict.reply.code, verdict.rule) == (451, "2")
+
+
+async def fail(of: Mail, lookups: object, wanted: tuple[str, ...]) -> dict[str, bool | float | None]:
+    raise LookupFailedError("down")
+
+
+class Failing(Settings):
+    def check(self, name: str) -> "Check":
+        return fail
+
+
+def test_a_decision_is_spoken_at_rcpt_unless_it_says_otherwise() -> None:
+    early = policy("any refuse@mail\n")
+    late = policy("any refuse\n")
+
+    assert [complete(of.connect()).reply.code for of in (early, late)] == [220, 220]
+    assert [complete(of.helo(b"x", extended=True)).reply.code for of in (early, late)] == [250, 250]
+    assert [complete(of.sender(b"a@b.test", 0, False)).reply.code for of in (early, late)] == [550, 250]
+    assert rcpt(late, GOOD).reply.code == 550
+
+
+@pytest.mark.parametrize(("text", "code"), [
+    ("any defer@connect\n", 421), ("any refuse@connect\n", 554), ("any close@connect 554 5.7.1 \"x\"\n", 554)])
+def test_a_refusal_instead_of_the_greeting_ends_the_connection(text: str, code: int) -> None:
+    verdict = complete(policy(text).connect())
+
+    assert (verdict.reply.code, verdict.reply.closes) == (code, True)
+
+
+def test_tarpits_add_up_to_a_minute_a_session() -> None:
+    of = begin(policy("any tarpit 25\n"))
+
+    assert [rcpt(of, GOOD).delay for _ in range(4)] == [25, 25, 10, 0]
+
+
+def test_shadows_are_counted_where_they_would_have_spoken() -> None:
+    of = policy("any ?refuse\nvalid ?defer\n")
+    complete(of.connect())
+    begin(of)
+
+    assert [rcpt(of, each).reply.code for each in (GOOD, BAD)] == [250, 550]
+    assert of.ruling.shadows == {1: 2, 2: 1}
+
+
+def test_the_greeting_waits_once() -> None:
+    """Setting greetdelay: the pause is the check's when a rule asks for earlytalk, else the greeting's."""
+    lookups = DictLookups()
+    plain = policy("any accept\n", lookups, greetdelay=-7)
+
+    assert complete(plain.connect()).delay == 7
+    assert lookups.waited == []
+
+
+def test_quarantine_goes_to_its_address_and_without_one_nobody_loses_mail() -> None:
+    text = "size > 10 & valid quarantine\n"
+    aside = end(begin_with(policy(text, quarantineto=b"q@bench.test"), GOOD), size=11)
+    nowhere = end(begin_with(policy(text), GOOD), size=11)
+
+    assert (aside.verdict, aside.envelope) == (None, [b"q@bench.test"])
+    assert aside.aside == [(GOOD, "quarantine", "1")]
+    assert nowhere.verdict is not None and nowhere.verdict.reply.code == 451
+
+
+def test_recipients_who_disagree() -> None:
+    """DESIGN 5: accepted, delivered to those who accept, quarantined for the others."""
+    text = "size > 10 & accepted = 0 refuse\n"
+    found = end(begin_with(policy(text, quarantineto=b"q@bench.test"), GOOD, b"other@bench.test"), size=11)
+
+    assert found.verdict is None
+    assert found.envelope == [b"other@bench.test", b"q@bench.test"]
+    assert found.aside == [(GOOD, "refuse", "1")]
+
+
+def test_discarded_for_all_is_for_nobody() -> None:
+    found = end(begin_with(policy("size > 10 discard\n"), GOOD), size=11)
+
+    assert (found.verdict, found.envelope) == (None, [])
+
+
+def test_all_refuse() -> None:
+    found = end(begin_with(policy("size > 10 refuse 554 5.6.0 \"too long\"\n"), GOOD, GOOD), size=11)
+
+    assert found.verdict is not None and found.verdict.reply.wire == b"554 5.6.0 too long\r\n"
+
+
+def test_words_about_a_recipient_keep_their_values_till_the_message() -> None:
+    """Else throttle would defer the very recipients that it has let pass, and maxrecipients a message that is full."""
+    assert end(begin_with(policy("any throttle 2\n"), GOOD, GOOD)).verdict is None
+    assert end(begin_with(policy(maxrecipients=2), GOOD, GOOD)).verdict is None
+
+
+def test_a_field_for_the_message_from_its_header() -> None:
+    of = begin_with(policy('hops > 3 header "X-Far: yes"\nany header "X-Here: yes"\n'), GOOD)
+
+    assert complete(of.header(b"Subject: x\n\n")) == [b"X-Here: yes"]
+    assert end(of, hops=4).verdict is None
+
+
+def test_what_the_scanners_rules_ask_is_told_to_them() -> None:
+    of = begin_with(policy("virus & valid refuse\nrelay accept\nspam & rcpt > 1 refuse\n"), GOOD, b"other@bench.test")
+
+    assert complete(of.for_queue()) == {b"QQTAGS": b"!relay;valid,rcpt:1;valid,rcpt:2"}
+
+
+def test_no_rule_asks_the_scanners() -> None:
+    assert complete(begin_with(policy("relay accept\n"), GOOD).for_queue()) == {}
+
+
+def test_the_next_hop_is_asked_last() -> None:
+    """DESIGN 6: made only when no rule has decided against the recipient; no answer is no refusal."""
+    asked: list[bytes] = []
+
+    async def ask(of: Mail, lookups: object) -> bool | None:
+        asked.append(of.recipient)
+        if of.recipient.startswith(b"slow"):
+            raise LookupFailedError("time is up")
+        return of.recipient == GOOD
+
+    of = begin(policy("null-sender accept\nrcpt > 3 refuse\n", valid=False, rcptcallout=ask))
+    codes = [rcpt(of, each).reply.code for each in (GOOD, b"no@bench.test", b"slow@bench.test", GOOD)]
+
+    assert codes == [250, 550, 451, 550]
+    assert asked == [GOOD, b"no@bench.test", b"slow@bench.test"]
+    assert (of.mail.good, of.mail.bad) == (1, 1)
+
+
+def test_a_program_that_knows_recipients() -> None:
+    async def check(of: Mail, lookups: object) -> bool | None:
+        return None if of.recipient == GOOD else False
+
+    of = begin(policy("relay accept\n", valid=False, rcptcheck=check))
+
+    assert [rcpt(of, each).reply.code for each in (GOOD, BAD)] == [250, 550]
+
+
+def test_existence_is_asked_of_databases_before_anything_else() -> None:
+    class Broken(ValidRcpt):
+        async def knows(self, address: bytes, lookups: object) -> bool | None:
+            raise LookupFailedError("validrcptto.cdb")
+
+    settings = Settings(text="any accept\n", valid=Broken(None, None, b""))
+    of = begin(Policy(settings, mail(), DictLookups(), lambda line, text: None))
+
+    with pytest.raises(LookupFailedError):
+        rcpt(of, GOOD)
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from qsmtpd.checks.base import Check

@@ -34,14 +34,6 @@ def test_any_text_is_one_reply(code: int, lines: list[bytes]) -> None:
     assert max(len(line) for line in reply.wire.split(b"\r\n")) <= LINE_MAX
 
 
-@given(st.binary(min_size=1, max_size=300))
-def test_rblsmtpd_text(text: bytes) -> None:
-    reply = replies.blocked(text)
-
-    assert reply.code == (553 if text.startswith(b"-") else 451)
-    assert codes(reply.wire) == [reply.code]
-
-
 def test_replies_made_for_a_session() -> None:
     assert replies.greeting(b"mx.test").wire == b"220 mx.test ESMTP\r\n"
     assert replies.goodbye(b"mx.test").closes

@@ -1,35 +1,23 @@
-"""Limits on recipients."""
+"""The time that a session may be held up."""
 
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from qsmtpd.checks.limits import TARPIT_MAX, Tarpit, TooManyInvalid, TooManyRecipients
-from qsmtpd.drivers.stdio import complete
-from tests.qsmtpd.world import DictLookups, mail
-
-
-@pytest.mark.parametrize(("maximum", "taken", "refused"), [(2, 1, False), (2, 2, True)])
-def test_too_many_recipients(maximum: int, taken: int, refused: bool) -> None:
-    known = mail()
-    known.recipients = [b"x@y"] * taken
-
-    assert (complete(TooManyRecipients(maximum)(known, DictLookups())) is not None) == refused
+from qsmtpd.checks.limits import TARPIT_MAX, Tarpit
 
 
-@pytest.mark.parametrize(("limit", "bad", "ended"), [(2, 2, False), (2, 3, True)])
-def test_too_many_invalid(limit: int, bad: int, ended: bool) -> None:
-    known = mail()
-    known.bad = bad
-    known.known = False
+def test_so_many_are_answered_at_once() -> None:
+    tarpit = Tarpit(count=2, delay=5)
 
-    assert (complete(TooManyInvalid(limit)(known, DictLookups())) is not None) == ended
+    assert [tarpit.for_invalid(bad) for bad in (1, 2, 3, 4)] == [0, 0, 5, 5]
 
 
-def test_a_tarpit_has_a_bottom() -> None:
-    tarpit = Tarpit(1, 25)
-
-    assert [tarpit.seconds(bad) for bad in range(1, 6)] == [0, 25, 25, 10, 0]
-    assert tarpit.spent == TARPIT_MAX
+def test_a_count_of_nothing_is_no_delay() -> None:
+    assert Tarpit(count=0, delay=5).for_invalid(1000) == 0
 
 
-def test_no_tarpit() -> None:
-    assert Tarpit(0, 25).seconds(1000) == 0
+@given(st.lists(st.floats(0, 1000), max_size=20))
+def test_it_ends(wanted: list[float]) -> None:
+    tarpit = Tarpit(1, 1)
+
+    assert 0 <= sum([tarpit.take(seconds) for seconds in wanted]) <= TARPIT_MAX + 1e-9

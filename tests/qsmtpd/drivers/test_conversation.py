@@ -48,7 +48,7 @@ class BrokenQueue(RecordingQueue):
         super().__init__()
         self.error = error
 
-    async def open(self) -> None:
+    async def open(self, told: dict[bytes, bytes], hold: bool) -> None:
         raise self.error
 
 
@@ -88,11 +88,15 @@ def test_what_the_log_says(qmail_home: QmailHome) -> None:
     events = [event for event, _ in played.lines]
     assert events == ["rcpt", "rcpt", "message", "session"]
     refused, message, session = (dict(pairs) for _, pairs in played.lines[1:])
-    assert refused == {"id": b"1.1", "to": b"x@elsewhere.test", "is": b"unchecked", "code": 553, "rule": b"rcpthosts"}
-    assert message == {"id": b"1.1", "qp": 7, "from": b"a@b.test", "rcpts": 1, "size": 6, "code": 250, "rule": None}
+    assert refused == {
+        "id": b"1.1", "from": None, "to": b"x@elsewhere.test", "is": b"unchecked", "code": 553, "rule": b"rcpthosts", "tags": None,
+        "asked": b"!badrcptto"}
+    assert message == {
+        "id": b"1.1", "qp": 7, "from": b"a@b.test", "rcpts": 1, "size": 6, "code": 250, "rule": None, "tags": None, "asked": None}
     assert {name: session[name] for name in ("ip", "helo", "from", "rule", "verdict", "code", "rcpt", "good", "bad")} == {
         "ip": b"192.0.2.1", "helo": b"c", "from": b"a@b.test", "rule": b"rcpthosts", "verdict": b"quit", "code": 553,
         "rcpt": 2, "good": 1, "bad": 0}
+    assert session["asked"] == b"!banned,!blocked,!relay,greetdelay:0,!badmailfrom"
     assert played.quit
 
 
@@ -109,3 +113,49 @@ def test_a_tarpit_holds_up_the_answers_to_invalid_recipients_only(qmail_home: Qm
 
     assert played.wire.slept == 50.0
     assert longer.wire.slept == 60.0
+
+
+def test_fields_that_the_rules_give_stand_on_top_and_nobody_else_gives_them(qmail_home: QmailHome) -> None:
+    qmail_home.write("rcpthosts", "bench.test")
+    qmail_home.write("rules", 'relay header "X-Relay: yes"\nany header "X-From: {ip}"\nnull-sender header "X-Bounce: yes"')
+    said = b"MAIL FROM:<a@b.test>\r\nRCPT TO:<x@bench.test>\r\nDATA\r\n"
+    forged = b"x-from: forged\r\nSubject: a\r\nX-Relay: yes\r\n too\r\n\r\nX-Relay: of the body\r\n.\r\nQUIT\r\n"
+
+    played = Played(qmail_home, {}, [said, forged])
+
+    message = played.queue.queued[0][0]
+    assert message.startswith(b"X-From: 192.0.2.1\nReceived: from unknown")
+    assert message.endswith(b"\nSubject: a\n\nX-Relay: of the body\n")
+
+
+def test_a_held_message_goes_to_the_queue_that_holds_and_scanners_are_told(qmail_home: QmailHome) -> None:
+    qmail_home.write("rcpthosts", "bench.test")
+    qmail_home.write("rules", "relay accept\nvirus & !relay refuse\nnull-sender hold")
+    said = b"MAIL FROM:<%b>\r\nRCPT TO:<x@bench.test>\r\nDATA\r\nx\r\n.\r\n"
+
+    played = Played(qmail_home, {}, [said % b"", said % b"a@b.test", b"QUIT\r\n"])
+
+    assert played.queue.opened == [({b"QQTAGS": b"!relay,null-sender;"}, True), ({b"QQTAGS": b"!relay,!null-sender;"}, False)]
+
+
+def test_discarded_is_answered_as_queued_and_is_not(qmail_home: QmailHome) -> None:
+    qmail_home.write("rcpthosts", "bench.test")
+    qmail_home.write("rules", "size > 3 discard")
+    said = b"MAIL FROM:<a@b.test>\r\nRCPT TO:<x@bench.test>\r\nDATA\r\n%b\r\n.\r\n"
+
+    played = Played(qmail_home, {}, [said % b"long enough", said % b"x", b"QUIT\r\n"])
+
+    assert codes(played.wire.answer)[4] == 250
+    assert [message[-2:] for message, _ in played.queue.queued] == [b"x\n"]
+    assert [pairs["verdict"] for event, pairs in played.lines if event == "aside"] == [b"discard"]
+
+
+def test_what_shadows_would_have_done_is_in_the_log(qmail_home: QmailHome) -> None:
+    qmail_home.write("rcpthosts", "bench.test")
+    qmail_home.write("rules", "null-sender ?refuse\nany log \"seen {rcpt}\"")
+
+    played = Played(qmail_home, {}, [b"MAIL FROM:<>\r\nRCPT TO:<x@bench.test>\r\nRCPT TO:<y@bench.test>\r\nQUIT\r\n"])
+
+    assert codes(played.wire.answer) == [220, 250, 250, 250, 221]
+    assert played.lines[-1][1]["shadow"] == b"1:2"
+    assert [pairs["text"] for event, pairs in played.lines if event == "log"] == [b"seen x@bench.test", b"seen y@bench.test"]

@@ -1,0 +1,68 @@
+"""What a reading of the rules becomes at a stage."""
+
+import pytest
+
+from qsmtpd.drivers.stdio import complete
+from qsmtpd.knowledge import Knowledge
+from qsmtpd.rules.vocabulary import CONNECT, MESSAGE, RCPT
+from qsmtpd.ruling import Ruled, Ruling
+from tests.qsmtpd.world import DictLookups, Settings, mail
+
+
+def ruling(text: str, logged: list[tuple[int, bytes]] | None = None) -> Ruling:
+    settings = Settings(text=text)
+    session = mail(b"good@bench.test", sender=b"a@b.test")
+    said = [] if logged is None else logged
+    return Ruling(
+        settings.rules, session, Knowledge(session, DictLookups(), settings.vocabulary, settings, settings.check),
+        lambda line, words: said.append((line, words)), None)
+
+
+def at(text: str, stage: int) -> Ruled:
+    return complete(ruling(text).at(stage))
+
+
+def test_nothing_to_read_costs_nothing() -> None:
+    assert at("any refuse\n", CONNECT).verdict is None
+
+
+@pytest.mark.parametrize(("text", "verb", "spoken"), [
+    ("any refuse\n", "refuse", True), ("any accept\n", "accept", False), ("relay refuse\n", "accept", False),
+    ("any quarantine\n", "quarantine", False), ("any discard\n", "discard", False), ("any close\n", "close", True)])
+def test_what_is_said_at_rcpt(text: str, verb: str, spoken: bool) -> None:
+    found = at(text, RCPT)
+
+    assert (found.verb, found.verdict is not None) == (verb, spoken)
+    assert found.rule == ("" if text.startswith("relay") else "1")
+
+
+def test_an_earlier_decision_keeps_a_later_one_from_speaking() -> None:
+    """A rule above that will speak at RCPT decides, also over one below that could speak now."""
+    assert at("any defer\nany refuse@connect\n", CONNECT).verdict is None
+
+
+def test_notes_of_the_stage() -> None:
+    found = at('any tarpit 3\nany tarpit 4\nany header "X-A: {sender}"\nany hold\nany tarpit@connect 50\n', RCPT)
+
+    assert (found.pause, found.fields, found.hold) == (7, [b"X-A: a@b.test"], True)
+
+
+def test_a_tarpit_for_the_greeting() -> None:
+    assert at("any tarpit@connect 5\nany tarpit 50\n", CONNECT).pause == 5
+
+
+def test_log_lines_are_written_where_they_speak() -> None:
+    logged: list[tuple[int, bytes]] = []
+    of = ruling('any log "{rcpt} from {ip}"\n', logged)
+    complete(of.at(RCPT))
+    complete(of.at(MESSAGE))
+
+    assert logged == [(1, b"good@bench.test from 192.0.2.1")]
+
+
+def test_a_field_is_one_line_whatever_it_is_filled_with() -> None:
+    """A44, A51."""
+    of = ruling('any header "X-Helo: {helo}"\n')
+    of._mail.helo = b"x\r\nX-Forged: 1\n\x00"  # noqa: SLF001 - what a client says
+
+    assert complete(of.at(RCPT)).fields == [b"X-Helo: x??X-Forged: 1??"]
