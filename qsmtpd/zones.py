@@ -116,7 +116,8 @@ async def _codes(zone: bytes, points: Points, lookups: "Lookups") -> tuple[bytes
     dns = lookups.dns
     try:
         answers = [await dns.ask(name, "A") for name in points.names(zone)]
-    except LookupFailedError:
+    except LookupFailedError as error:
+        lookups.note(str(error).encode("ascii", "replace"))
         if dns.strike(zone):
             lookups.note(zone + b" is not asked for a while: it has not answered several times in a row")
         return None

@@ -25,7 +25,8 @@ class HeloDns:
         if "helo-nodns" in wanted:
             try:
                 found["helo-nodns"] = await _unknown_to_dns(mail, lookups)
-            except LookupFailedError:
+            except LookupFailedError as error:
+                lookups.note(str(error).encode("ascii", "replace"))
                 found["helo-nodns"] = None
         return found
 

@@ -101,7 +101,8 @@ async def _unconfirmed(names: tuple[bytes, ...], client: "Address", lookups: "Lo
         try:
             if client in [address(each) for each in await dns.ask(name, kind)]:
                 return False
-        except LookupFailedError:
+        except LookupFailedError as error:
+            lookups.note(str(error).encode("ascii", "replace"))
             unknown = True
     return None if unknown else bool(names)
 

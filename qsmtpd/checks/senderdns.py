@@ -24,23 +24,16 @@ class SenderDns:
             return dict.fromkeys(wanted, False)
         if not host.isascii():
             raise LookupFailedError("the sender's domain is not in ASCII")
-        found: Findings = {"sender-nullmx": None, "sender-nodns": None}
-        try:
-            exchangers: tuple[bytes, ...] | None = await lookups.dns.ask(host, "MX")
-        except LookupFailedError:
-            exchangers = None
-        else:
+        found: Findings = dict.fromkeys(wanted)
+        exchangers = await _exchangers(host, lookups)
+        if exchangers is not None:
             found["sender-nullmx"] = exchangers == (b"",)
             if found["sender-nullmx"]:
                 mail.reasons["sender-nullmx"] = host + b" has a null MX"
-        if exchangers:
-            found["sender-nodns"] = False
-        elif "sender-nodns" in wanted:
-            addresses = await _has_address(host, lookups)
-            if addresses:
-                found["sender-nodns"] = False
-            elif addresses is False and exchangers is not None:
-                found["sender-nodns"] = True
+        if "sender-nodns" in wanted:
+            has = True if exchangers else await _has_address(host, lookups)
+            found["sender-nodns"] = False if has else None if has is None or exchangers is None else True
+            if found["sender-nodns"]:
                 mail.reasons["sender-nodns"] = host + b" has no MX and no address"
         return found
 
@@ -55,16 +48,25 @@ def _host(mail: "Mail") -> bytes | None:
     return None if not host or host.startswith(b"[") else host
 
 
+async def _exchangers(host: bytes, lookups: "Lookups") -> tuple[bytes, ...] | None:
+    """The MX records of a name; None when nobody says."""
+    try:
+        return await lookups.dns.ask(host, "MX")
+    except LookupFailedError as error:
+        lookups.note(str(error).encode("ascii", "replace"))
+        return None
+
+
 async def _has_address(host: bytes, lookups: "Lookups") -> bool | None:
     """Whether a name has an address; None when nobody says."""
-    dns = lookups.dns
     has: bool | None = False
-    await dns.prefetch([(host, "A"), (host, "AAAA")])
+    await lookups.dns.prefetch([(host, "A"), (host, "AAAA")])
     for kind in ("A", "AAAA"):
         try:
-            if await dns.ask(host, kind):
+            if await lookups.dns.ask(host, kind):
                 return True
-        except LookupFailedError:
+        except LookupFailedError as error:
+            lookups.note(str(error).encode("ascii", "replace"))
             has = None
     return has
 

@@ -72,3 +72,12 @@ def test_addresses_are_asked_for_only_without_an_mx() -> None:
     answer(SenderDns(), mail(sender=b"x@a.test"), DictLookups(dns=dns), *WORDS)
 
     assert dns.asked == [(b"a.test", "MX")]
+
+
+def test_what_is_not_wanted_is_not_asked_nor_called_unknown() -> None:
+    """A rule that asks for the other word later gets its answer then."""
+    dns = Dns()
+    found = complete(SenderDns()(mail(sender=b"x@a.test"), DictLookups(dns=dns), ("sender-nullmx",)))
+
+    assert found == {"sender-nullmx": False}
+    assert dns.asked == [(b"a.test", "MX")]
