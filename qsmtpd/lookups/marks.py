@@ -9,7 +9,7 @@ import posix
 STRIKES = 3
 """Failures in a row until the rest begins."""
 REST = 120
-"""Seconds."""
+"""Seconds, at most: a time of change further ahead is of a clock that was wrong."""
 MEMORY = 3600
 """Seconds after which failures are too old to be in a row with a new one."""
 
@@ -30,7 +30,7 @@ class Marks:
         """Whether a name rests, or one of the domains above it does."""
         until = self._ends()
         while until and name:
-            if until.get(name, 0) > now:
+            if _rests(until.get(name, 0), now):
                 return True
             name = name.partition(b".")[2]
         return False
@@ -41,7 +41,7 @@ class Marks:
         name  from the configuration, in lower case; what the network says must never come here
         """
         until, path = self._ends(), self._directory + b"/" + name
-        if not name or name.startswith(b".") or not _PLAIN.issuperset(name) or until.get(name, now) > now:
+        if not name or name.startswith(b".") or not _PLAIN.issuperset(name) or _rests(until.get(name, 0), now):
             return False
         try:
             if until.get(name, now) < now - MEMORY:
@@ -76,3 +76,7 @@ class Marks:
             except OSError:
                 pass
         return self._until
+
+
+def _rests(until: float, now: float) -> bool:
+    return now < until <= now + REST

@@ -63,6 +63,13 @@ def test_one_who_rests_is_not_struck_again(tmp_path: Path) -> None:
     assert not rests(tmp_path, NOW + REST + 1)
 
 
+def test_a_clock_that_was_wrong_makes_nobody_rest_for_years(tmp_path: Path) -> None:
+    strikes(tmp_path, *[NOW + 10**8] * 3)
+    assert not rests(tmp_path, NOW)
+    assert strikes(tmp_path, NOW) == [True]
+    assert rests(tmp_path, NOW + 1)
+
+
 def test_files_are_small_and_named_by_the_configuration(tmp_path: Path) -> None:
     strikes(tmp_path, *[NOW + i * (REST + 1) for i in range(10)])
 
