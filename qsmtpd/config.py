@@ -25,15 +25,17 @@ SETTINGS = (
     Setting("tarpitdelay", 5, "Seconds of delay for each of them, 60 in a session at most."),
     Setting("maxnotimpl", 20, "Unknown commands before the session is ended, 0 for no limit."),
     Setting("greetdelay", None,
-            "Seconds before the greeting; negative: and the default rules close the session of who speaks before it; default: 0."),
+            "Seconds before the greeting; negative: and the default rules close the session of who speaks before it; default: 0. "
+            "SMTPD_GREETDELAY, and DROP_PRE_GREET for negative, are the same."),
     Setting("greylistdelay", 5, "Minutes of a greylist rule that names none."),
     Setting("quarantineto", None, "The address that gets what a rule says to quarantine; absent: such a message is deferred."),
     Setting("holdqueue", b"bin/holdq-queue", "The queue program, from QMAILHOME on, for a message that a rule says to hold."),
     Setting("ruleseed", None, "Makes \"defer P%\" draw the same numbers for the same client address and port: for tests."),
 )
 
-
 FOREVER = 2**31
+GREETDELAY_MAX = 270
+"""Clients wait five minutes for a greeting (RFC 5321 section 4.5.3.2.1)."""
 
 
 class Config:
@@ -60,7 +62,7 @@ class Config:
         self.tarpitcount = values.number("tarpitcount")
         self.tarpitdelay = values.number("tarpitdelay")
         self.maxnotimpl = values.number("maxnotimpl")
-        self.greetdelay = _seconds(control, values.text("greetdelay"))
+        self.greetdelay = _greetdelay(control, values.text("greetdelay"))
         self.greylistdelay = values.number("greylistdelay")
         self.quarantineto = values.text("quarantineto")
         self.holdqueue = values.text("holdqueue") or b"bin/holdq-queue"
@@ -82,14 +84,19 @@ class Config:
         return catalogue.make(name, self)
 
 
-def _seconds(control: Control, text: bytes | None) -> int:
-    """A number that may be negative."""
+def _greetdelay(control: Control, text: bytes | None) -> int:
+    """Seconds with their sign; SMTPD_GREETDELAY and DROP_PRE_GREET, of another qmail, are the same in two variables."""
     if not text:
-        return 0
+        text = env.get("SMTPD_GREETDELAY") or b"0"
+        if env.get("DROP_PRE_GREET"):
+            text = b"-" + text
     try:
-        return -digits(text[1:]) if text.startswith(b"-") else digits(text)
+        seconds = digits(text.removeprefix(b"-"))
     except ValueError as error:
         raise control.error("greetdelay", str(error)) from error
+    if seconds > GREETDELAY_MAX:
+        raise control.error("greetdelay", f"expected at most {GREETDELAY_MAX} seconds, found {seconds}")
+    return -seconds if text.startswith(b"-") else seconds
 
 
 def _lowered(control: Control, name: str) -> frozenset[bytes] | None:

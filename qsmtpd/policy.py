@@ -21,6 +21,9 @@ HOPS_MAX = 100
 DOUBLE_BOUNCE = b"#@[]"
 """What qmail-send makes for double bounces and drops what comes back for it: under it nobody would get a bounce."""
 
+LEAVES_TRACES = ("greylist", "rate")
+"""The checks that remember that they were asked: they are for the rules of the session alone."""
+
 
 class Accepted:
     """A recipient who was accepted, as it is known again when the message is there.
@@ -140,7 +143,9 @@ class Policy:
         Words of the session, then for each recipient those of its own (rules/words.py).
         """
         vocabulary = self._config.vocabulary
-        names = tuple([name for name in self._config.rules.words(CONTENT) if vocabulary[name].stage <= RCPT])
+        names = tuple([
+            name for name in self._config.rules.words(CONTENT)
+            if vocabulary[name].stage <= RCPT and vocabulary[name].check not in LEAVES_TRACES])
         if not self._config.rules.words(CONTENT):
             return {}
         for recipient in self._accepted:

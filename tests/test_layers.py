@@ -13,9 +13,9 @@ LAYERS = (
     ("qsmtpd.qmail",),
     ("qsmtpd.rules", "qsmtpd.replies", "qsmtpd.address", "qsmtpd.commands", "qsmtpd.events", "qsmtpd.dotstuff",
      "qsmtpd.session", "qsmtpd.upstream", "qsmtpd.netblock", "qsmtpd.names", "qsmtpd.addresspatterns", "qsmtpd.listfiles",
-     "qsmtpd.correspondents", "qsmtpd.headerfields"),
-    ("qsmtpd.checks", "qsmtpd.policy", "qsmtpd.zones"),
-    ("qsmtpd.config", "qsmtpd.lookups"),
+     "qsmtpd.correspondents", "qsmtpd.headerfields", "qsmtpd.headersection"),
+    ("qsmtpd.checks", "qsmtpd.zones", "qsmtpd.answers", "qsmtpd.knowledge", "qsmtpd.ruling", "qsmtpd.policy"),
+    ("qsmtpd.config", "qsmtpd.catalogue", "qsmtpd.lookups"),
     ("qsmtpd.drivers", "qsmtpd.main"),
 )
 """L0 to L4.  A module of qsmtpd belongs to the layer that names it, or the package that it is in."""

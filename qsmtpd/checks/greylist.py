@@ -124,7 +124,7 @@ class Greylist:
         await lookups.store.put(b"grey:" + name, b"%d" % seen.first, self.keep)
         if not seen.known:
             await lookups.store.put(b"?grey:" + name, b"", 0)
-            mail.reasons["greylist-age"] = PASSED % ((lookups.now - seen.first) / 60)
+            mail.waited = max(int((lookups.now - seen.first) / 60), 0)
             seen.known = True
 
     async def _success(self, origin: bytes, lookups: "Lookups") -> None:
@@ -147,16 +147,6 @@ class Greylist:
         if self.enough and await lookups.store.count(b"grey-passed:" + origin, -self.enough, self.keep) < self.enough - 0.5:
             await lookups.store.put(b"grey-trusted:" + origin, b"", 0)
             self._trusted[origin] = None
-
-
-PASSED = b"passed after %d min"
-
-
-def minutes_waited(reason: bytes) -> int | None:
-    """The delay that greylisting caused, from the reason that learn() leaves when a message passes; None for other reasons."""
-    head, _, tail = PASSED.partition(b"%d")
-    number = reason.removeprefix(head).removesuffix(tail)
-    return int(number) if number.isdigit() and reason == PASSED % int(number) else None
 
 
 def _origins(mail: Mail) -> list[bytes]:

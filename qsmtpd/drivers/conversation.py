@@ -14,6 +14,8 @@ from ..qmail.env import Peer
 from ..replies import Reply
 from ..ruling import Verdict
 
+REFUSED_LATER = 554
+"""What checks that remember are told of a message that was put aside for somebody."""
 KNOWN = {True: b"valid", False: b"invalid", None: b"unchecked"}
 FOREIGN = b"foreign"
 """In the place of those, for a recipient whose domain is not ours."""
@@ -161,8 +163,9 @@ class Conversation:
             await self._queue.abort()
         for address, verb, rule in disposal.aside:
             self._journal.note("aside", [("qp", number), ("to", address), ("verdict", verb.encode()), ("rule", rule.encode())])
+        # What nobody gets as it is speaks for nobody, though the client is told 250.
+        await self._policy.knowledge.tell(REFUSED_LATER if disposal.aside else verdict.reply.code)
         self._note_message(event.size, number, len(disposal.envelope), verdict)
-        await self._policy.knowledge.tell(verdict.reply.code)
         return verdict
 
     async def _hand_over(self, envelope: list[bytes]) -> Verdict:
@@ -201,7 +204,8 @@ class Conversation:
         held, others = self._policy.knowledge.news()
         self._journal.note("message", [
             ("qp", number), ("from", self._policy.mail.sender), ("rcpts", recipients), ("size", size),
-            ("code", verdict.reply.code), ("rule", _encoded(verdict.rule)), ("tags", held), ("asked", others)])
+            ("code", verdict.reply.code), ("rule", _encoded(verdict.rule)), ("tags", held), ("asked", others),
+            ("waited", self._policy.mail.waited)])
         self._journal.write()
 
     def _note_session(self) -> None:

@@ -46,6 +46,7 @@ class BlockingLookups:
 
     @property
     def dns(self) -> "Dns":
+        """See Lookups."""
         if self._dns is None:
             from . import resolver  # noqa: PLC0415
 
@@ -54,6 +55,7 @@ class BlockingLookups:
 
     @property
     def store(self) -> "Store":
+        """See Lookups."""
         if self._store is None:
             from .store import SETTINGS, open_store  # noqa: PLC0415
 
@@ -63,6 +65,7 @@ class BlockingLookups:
 
     @property
     def machine(self) -> "Machine":
+        """See Lookups."""
         if self._machine is None:
             from .machine import MachineState  # noqa: PLC0415
 
@@ -71,6 +74,7 @@ class BlockingLookups:
 
     @property
     def callouts(self) -> "BlockingCallouts":
+        """See Lookups."""
         if self._callouts is None:
             from .callouts import BlockingCallouts  # noqa: PLC0415
 

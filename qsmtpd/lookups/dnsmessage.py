@@ -68,10 +68,12 @@ def belongs(message: bytes, sent: bytes, asked: bytes) -> bool:
 
 
 def rcode(message: bytes) -> int:
+    """RFC 1035 section 4.1.1: 0 no error, 2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED."""
     return message[3] & 15
 
 
 def truncated(message: bytes) -> bool:
+    """Whether there is more than a datagram holds: to be asked again over TCP."""
     return bool(message[2] & 2)
 
 

@@ -50,6 +50,7 @@ class Compare:
         self.right = right
 
     def value(self, known: "Known") -> "Value":
+        """See the top of the file."""
         other = self.right
         if self.left not in known or (isinstance(other, str) and other not in known):
             return tuple([name for name in (self.left, other) if isinstance(name, str) and name not in known])

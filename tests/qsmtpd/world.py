@@ -54,7 +54,10 @@ class DictStore:
 
     async def put(self, key: bytes, value: bytes, lifetime: float) -> None:
         self._check()
-        self.values[key] = value
+        if lifetime > 0:
+            self.values[key] = value
+        else:
+            self.values.pop(key, None)
 
     async def count(self, key: bytes, amount: float, halflife: float) -> float:
         self._check()
@@ -202,6 +205,7 @@ class Source:
         self.tags = parse_tags(tags)
         self.hosts = RcptHosts(frozenset(hosts))
         self.valid = ValidRcpt(None, None, b"bench.test")
+        self.greetdelay = 0
 
 
 class Settings(Config):

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qsmtpd.checks.base import LookupFailedError
-from qsmtpd.checks.header import TYPES, Header, configured
+from qsmtpd.checks.header import Header, configured
 from qsmtpd.headersection import HEADER_MAX
+from qsmtpd.rules.headerwords import TYPES
 from qsmtpd.rules.vocabulary import TERMS
 from tests.qsmtpd.checks.site import ask, found, site
 from tests.qsmtpd.world import DictLookups, mail

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsmtpd.headerfields import Fields, mime_type, names_address
+from qsmtpd.rules.headerfields import Fields, mime_type, names_address
 
 SOUND = b"From: a@b.test\nTo: c@d.test,\n\te@f.test\nX-Other: \xc3\xa9\x0b\x1b\nSubject:\n\n"
 
