@@ -1,7 +1,7 @@
 """The words about a header: read once, for the check of the session and for qqshim.
 
-header-broken     a line that is neither a field nor continues one, blanks before a colon or alone in a line, a NUL, a bare CR, or
-                  more than one Content-Type: things that readers of mail take in different ways
+header-broken     a line that is neither a field nor continues one, blanks before a colon or alone in a line, a NUL, a bare CR,
+                  or more than one Content-Type: things that readers of mail take in different ways
 header-huge       it is longer than what is kept: what was not found in it is unknown then
 from-many no-from no-date no-message-id  how many of these fields there are
 not-addressed     a recipient is in neither To nor Cc, nor in Resent-To or Resent-Cc

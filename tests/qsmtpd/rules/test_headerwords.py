@@ -13,7 +13,8 @@ def test_every_word_but_that_of_a_recipient() -> None:
         name for name, term in TERMS.items() if term.check == "header"}
 
 
-@pytest.mark.parametrize(("recipient", "value"), [(b"joe@bench.test", False), (b"JOE@BENCH.test", False), (b"x@bench.test", True)])
+@pytest.mark.parametrize(("recipient", "value"), [
+    (b"joe@bench.test", False), (b"JOE@BENCH.test", False), (b"x@bench.test", True)])
 def test_a_recipient(recipient: bytes, value: bool) -> None:
     assert HeaderWords(SOUND, cut=False).not_addressed(recipient) is value
 
