@@ -10,6 +10,10 @@ TROUBLE = 111
 """It may be better next time."""
 
 
+class MistakeError(Exception):
+    """The person who asked has to mend something first; str() says what, in one line."""
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser with our exit code; the help ends with the examples as written, and options are not abbreviated."""
 
