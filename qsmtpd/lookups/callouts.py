@@ -21,7 +21,7 @@ from .smtpclient import Inquiry
 from .smtproutes import PORT, Route, find
 
 SETTINGS = (
-    Setting("calloutip", b"", "Addresses to make callouts from, IPv4, IPv6 or both, a blank between; else the kernel chooses."),
+    Setting("calloutip", None, "Addresses to make callouts from, a blank between; default: the kernel's choice."),
     Setting("callouttimeout", 15, "Seconds that a client waits for the answer to a callout."),
     Setting("calloutrate", 60, "Callouts for senders in a minute; what is more is unknown."),
     Setting("calloutdomainrate", 10, "Callouts for senders of one domain in a minute."),
