@@ -197,8 +197,8 @@ class Conversation:
         sender = None if self._sender_noted else mail.sender
         self._sender_noted = True
         self._journal.note("rcpt", [
-            ("from", sender), ("to", mail.recipient), ("is", KNOWN[mail.known] if mail.ours else FOREIGN), ("code", verdict.reply.code),
-            ("rule", _encoded(verdict.rule)), ("tags", held), ("asked", others)])
+            ("from", sender), ("to", mail.recipient), ("is", KNOWN[mail.known] if mail.ours else FOREIGN),
+            ("code", verdict.reply.code), ("rule", _encoded(verdict.rule)), ("tags", held), ("asked", others)])
 
     def _note_message(self, size: int, number: int, recipients: int, verdict: Verdict) -> None:
         held, others = self._policy.knowledge.news()
@@ -215,8 +215,8 @@ class Conversation:
         self._journal.note("session", [
             ("ip", peer.ip), ("ptr", peer.host), ("helo", mail.helo), ("from", mail.sender), ("tags", held), ("asked", others),
             ("rule", _encoded(self._rule)), ("verdict", self._verdict.encode()), ("code", self._code or None),
-            ("at", self._refused_at), ("rcpt", mail.rcpt), ("good", mail.good), ("bad", mail.bad), ("in", wire.bytes_in), ("out", wire.bytes_out),
-            ("ms", int((time.monotonic() - self._started) * 1000)), ("cpu-ms", int(time.process_time() * 1000)),
+            ("at", self._refused_at), ("rcpt", mail.rcpt), ("good", mail.good), ("bad", mail.bad),
+            ("in", wire.bytes_in), ("out", wire.bytes_out), ("ms", int((time.monotonic() - self._started) * 1000)), ("cpu-ms", int(time.process_time() * 1000)),
             ("shadow", shadows.encode() or None)])
         self._journal.write()
 
