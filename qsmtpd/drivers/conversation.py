@@ -216,7 +216,8 @@ class Conversation:
             ("ip", peer.ip), ("ptr", peer.host), ("helo", mail.helo), ("from", mail.sender), ("tags", held), ("asked", others),
             ("rule", _encoded(self._rule)), ("verdict", self._verdict.encode()), ("code", self._code or None),
             ("at", self._refused_at), ("rcpt", mail.rcpt), ("good", mail.good), ("bad", mail.bad),
-            ("in", wire.bytes_in), ("out", wire.bytes_out), ("ms", int((time.monotonic() - self._started) * 1000)), ("cpu-ms", int(time.process_time() * 1000)),
+            ("in", wire.bytes_in), ("out", wire.bytes_out),
+            ("ms", int((time.monotonic() - self._started) * 1000)), ("cpu-ms", int(time.process_time() * 1000)),
             ("shadow", shadows.encode() or None)])
         self._journal.write()
 
