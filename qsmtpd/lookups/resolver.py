@@ -29,7 +29,7 @@ RESOLVER_REST = 30
 """Seconds for which no session asks anything after STRIKES batches of questions without any answer."""
 
 _OUT_OF_TIME = "the session's time for DNS is used up"
-_RESTING = "not asked for a while, it has failed too often"
+_RESTING = "not asked for a while"
 
 
 def from_system(control_directory: str, marks: Marks | None = None) -> "Resolver":

@@ -113,7 +113,7 @@ def test_a_late_answer_to_the_first_try_counts() -> None:
 
 
 def test_a_server_that_is_dead() -> None:
-    """The next is asked a second later, and from then on first."""
+    """The next is asked a second later."""
     with lying(lambda _: []) as dead, lying(lambda query: [right(query)]) as server:
         assert ask(dead.port, server.port) == RIGHT
 

@@ -107,14 +107,23 @@ def test_what_a_server_does_not_have_is_a_failure_and_no_lack_of_records(authori
 
 def test_what_was_asked_is_not_asked_again() -> None:
     """Answers, and failures too; in any case of letters, with a dot at the end and without."""
-    with lying(lambda query: [reply(query, rcode=0 if query[13:14] == b"a" else 2)]) as server:
+    with lying(lambda query: [reply(query, "A 192.0.2.1", rcode=0 if query[13:14] == b"a" else 2)]) as server:
         asked = resolver(server.port)
-        complete(asked.prefetch([(b"a.test", "A"), (b"A.test.", "A"), (b"b.test", "A")]))
+        complete(asked.prefetch([(b"A.test.", "A"), (b"a.test", "A"), (b"b.test", "A")]))
         for _ in range(3):
-            assert ask(asked, b"a.TEST") == ()
+            assert ask(asked, b"a.TEST") == (b"192.0.2.1",)
             with pytest.raises(LookupFailedError):
                 ask(asked, b"b.test")
         assert len(server.asked) == 2
+
+
+def test_a_server_that_is_dead_is_asked_once_in_a_session() -> None:
+    """The one that has answered is the first from then on."""
+    with lying(lambda _: []) as dead, lying(lambda query: [reply(query)]) as alive:
+        asked = resolver(dead.port, alive.port)
+        for number in range(5):
+            assert ask(asked, b"n%d.test" % number) == ()
+        assert (len(dead.asked), len(alive.asked)) == (1, 5)
 
 
 def test_a_name_from_outside_cannot_leave_the_line_that_names_it() -> None:
