@@ -65,7 +65,7 @@ def serve(identity: bytes) -> bool:
         session=session, policy=policy, peer=peer, wire=wire, queue=queue, journal=journal,
         own_fields=config.rules.fields())
     ended_well = complete(conversation.run())
-    complete(lookups.finish())
+    complete(lookups.finish(wire.let_go))
     return ended_well
 
 

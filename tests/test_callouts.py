@@ -97,6 +97,20 @@ def test_a_slow_server_answers_the_next_attempt(
         assert server.visits == 1
 
 
+def test_the_client_is_let_go_before_the_question_is_over(environment: dict[str, str], tmp_path: Path) -> None:
+    """After QUIT the connection is closed at once: tcpserver's slot is busy, the client is not."""
+    with upstream(polite(slow=6), MX, 25):
+        session = Session(environment, tmp_path / "log")
+        session.rcpt(b"joe@far.test")
+        session.say(b"QUIT")
+        begin = time.monotonic()
+        assert session.socket.recv(1) == b""
+        assert time.monotonic() - begin < 2
+        session.socket.close()
+        assert session.process.poll() is None
+        session.process.wait(40)
+
+
 def test_a_client_that_goes_away_takes_nothing_with_it(environment: dict[str, str], tmp_path: Path) -> None:
     log = tmp_path / "log"
     with upstream(polite(slow=3), MX, 25) as server:

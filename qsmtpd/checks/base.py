@@ -161,8 +161,10 @@ if TYPE_CHECKING:
         async def early(self, seconds: float) -> bool:
             """Wait so long before the greeting; whether the client has spoken by then, or has gone."""
 
-        async def run(self, program: bytes, environment: dict[bytes, bytes]) -> int:
-            """The exit code of a program that gets these variables besides ours, and nothing else."""
+        async def run(
+                self, program: bytes, environment: dict[bytes, bytes], arguments: tuple[bytes, ...] = (),
+                words: bytes | None = None) -> int:
+            """The exit code of a program that gets these arguments, variables besides ours, and words on descriptor 3."""
 
         def note(self, why: bytes) -> None:
             """Tell whoever reads the log, once in a session for each text."""

@@ -2,13 +2,18 @@
 
 validrcptto.cdb       J. Simpson: keys user@host, user-default@host for each dash from the right, @host
 validrcptto, morevalidrcptto.cdb  sagredo: text and cdb; address, -address (refuse), @host, -@host, in this order
-recipients            s/qmail: lines "host:cdb", "@host:cdb", "*:cdb", "cdb", "!host", "!*"; keys :user@host, :user-@host
+recipients            s/qmail: lines "host:cdb", "@host:cdb", "*:cdb", "cdb", "!host", "!*"; keys :user@host, :user-@host; and
+                      "host|program arguments", with the same hosts: it reads user@host, three NULs, on descriptor 3, then,
+                      when that is no address, user-@host; its exit code is 0 (yes), 1 or 100 (no), or trouble
 
 One that has the address is enough.  Where databases are and none has it, it does not exist; where there are none, nobody was
 asked.  Postmaster without a domain always exists (RFC 5321 section 4.5.1).
 """
 
 from .base import LookupFailedError
+
+YES, NO = 0, (1, 100)
+"""Exit codes."""
 
 
 class ValidRcpt:
@@ -70,44 +75,65 @@ class ValidRcpt:
         if self.rules is None:
             return None
         user, _, host = address.rpartition(b"@")
-        keys = [b":" + address]
+        candidates = [address]
         if b"-" in user:
-            keys.append(b":" + user.partition(b"-")[0] + b"-@" + host)
+            candidates.append(user.partition(b"-")[0] + b"-@" + host)
         for rule in self.rules:
             if rule.concerns(host):
-                if rule.cdb is None:
-                    return True
-                for key in keys:
-                    found = await lookups.has_key(rule.cdb, key)
-                    if found is None:
-                        raise LookupFailedError(f"{rule.cdb}: named in control/recipients, and not there")
-                    if found:
+                for candidate in candidates:
+                    if await rule.has(candidate, lookups):
                         return True
         return False
 
 
 class RecipientsRule:
-    """A line of s/qmail's control/recipients.
+    """A line of s/qmail's control/recipients; without a database and a program all addresses exist ("!host").
 
-    host  b"*" for every domain, @host for just this one, else it and all below it
-    cdb   the path of the database, absolute or relative to QMAILHOME; None for "!host": all its addresses exist
+    host     b"*" for every domain, @host for just this one, else it and all below it
+    cdb      the path of the database, absolute or relative to QMAILHOME; None for no database
+    program  its path and arguments, () for no program
     """
 
-    __slots__ = ("cdb", "host")
+    __slots__ = ("cdb", "host", "program")
 
     def __init__(self, line: bytes) -> None:
         """Parse the line.
 
         Raises:
-            ValueError: it names a program to ask, which is not supported.
+            ValueError: it names a program without saying for whom, or the other way round.
         """
-        if b"|" in line:
-            raise ValueError("a program that checks recipients is not supported, name a cdb")
+        host, bar, command = line.partition(b"|")
+        self.cdb: str | None = None
+        self.program: tuple[bytes, ...] = ()
         if line.startswith(b"!"):
-            self.host, self.cdb = line[1:].lower(), None
+            self.host = line[1:].lower()
+        elif bar and b":" not in host:
+            self.host = host.lower()
+            self.program = tuple(command.split())
+            if not (host and self.program):
+                raise ValueError("expected host|program, or *|program")
         else:
             host, colon, cdb = line.rpartition(b":")
             self.host, self.cdb = host.lower() if colon else b"*", "./" + cdb.decode("utf-8", "surrogateescape")
+
+    async def has(self, address: bytes, lookups: "Lookups") -> bool:
+        """Whether an address exists by this line.
+
+        Raises:
+            LookupFailedError: its database or program is not there, or has no answer.
+        """
+        if self.program:
+            path, *arguments = self.program
+            code = await lookups.run(path, {}, tuple(arguments), address + b"\0\0\0")
+            if code not in (YES, *NO):
+                raise LookupFailedError(f"control/recipients: a program's exit code is {code}")
+            return code == YES
+        if self.cdb is None:
+            return True
+        found = await lookups.has_key(self.cdb, b":" + address)
+        if found is None:
+            raise LookupFailedError(f"{self.cdb}: named in control/recipients, and not there")
+        return found
 
     def concerns(self, host: bytes) -> bool:
         """Whether the line says something about recipients of a domain."""

@@ -81,20 +81,26 @@ class BlockingLookups:
             self._callouts = BlockingCallouts(self._control, self.dns, lambda: self.store)
         return self._callouts
 
-    async def finish(self) -> None:
-        """The client has gone: end the talks with other servers that it did not wait for."""
-        if self._callouts is not None:
+    async def finish(self, let_go: "Callable[[], None]") -> None:
+        """End the talks with other servers that the client did not wait for.
+
+        let_go  called before that, if there are some: the client is not to wait now either
+        """
+        if self._callouts is not None and self._callouts.unfinished:
+            let_go()
             await self._callouts.finish()
 
     async def early(self, seconds: float) -> bool:
         """See Lookups."""
         return self._early is not None and self._early(seconds)
 
-    async def run(self, program: bytes, environment: dict[bytes, bytes]) -> int:
+    async def run(
+            self, program: bytes, environment: dict[bytes, bytes], arguments: tuple[bytes, ...] = (),
+            words: bytes | None = None) -> int:
         """See Lookups."""
         from . import program as programs  # noqa: PLC0415
 
-        return programs.run(program, environment)
+        return programs.run(program, environment, arguments, words)
 
     def note(self, why: bytes) -> None:
         """See Lookups."""

@@ -116,6 +116,11 @@ class BlockingCallouts:
 
         return evaluate(ip, sender, helo, self._name, lambda name, kind: _complete(self._dns.ask(name, kind)))
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether finish() has something to do."""
+        return self._under_way is not None
+
     async def finish(self) -> None:
         """Go on with what is under way, at most AFTERWARDS seconds, and remember its answer; to be called after the session."""
         callout, self._under_way = self._under_way, None

@@ -120,7 +120,7 @@ def _answer(known: dict[bytes, bool | None], address: bytes) -> bool | None:
 
 class DictLookups:
     """databases  name: keys, or keys with values; own  our addresses; broken  names that cannot be read; spoken  whether the client
-    talked early; drawn  what draw() says.  asked, noted, ran, waited  what was, in order.
+    talked early; drawn  what draw() says.  asked, noted, ran, told (its arguments and words), waited  what was, in order.
     """
 
     def __init__(
@@ -143,6 +143,7 @@ class DictLookups:
         self.asked: list[tuple[str, bytes]] = []
         self.noted: list[bytes] = []
         self.ran: list[tuple[bytes, dict[bytes, bytes]]] = []
+        self.told: list[tuple[tuple[bytes, ...], bytes | None]] = []
         self.waited: list[float] = []
 
     async def has_key(self, name: str, key: bytes) -> bool | None:
@@ -165,8 +166,11 @@ class DictLookups:
         self.waited.append(seconds)
         return self.spoken
 
-    async def run(self, program: bytes, environment: dict[bytes, bytes]) -> int:
+    async def run(
+            self, program: bytes, environment: dict[bytes, bytes], arguments: tuple[bytes, ...] = (),
+            words: bytes | None = None) -> int:
         self.ran.append((program, environment))
+        self.told.append((arguments, words))
         return self.exit_code
 
     def note(self, why: bytes) -> None:

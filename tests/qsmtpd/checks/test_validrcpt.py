@@ -58,9 +58,35 @@ def test_a_database_that_is_not_there() -> None:
         known(b"x@other.test", DictLookups(), None, b"other.test:users/none.cdb")
 
 
-def test_a_program_that_checks_is_an_error() -> None:
-    with pytest.raises(ValueError, match="name a cdb"):
-        RecipientsRule(b"bench.test|/bin/check")
+@pytest.mark.parametrize(("rule", "recipient", "told"), [
+    (b"bench.test|bin/check", b"Joe@bench.test", [((), b"joe@bench.test\0\0\0")]),
+    (b"*|/bin/check -x  y", b"a-b@c", [((b"-x", b"y"), b"a-b@c\0\0\0"), ((b"-x", b"y"), b"a-@c\0\0\0")]),
+    (b"@bench.test|bin/check", b"joe@sub.bench.test", [])])
+def test_a_program_that_is_asked(rule: bytes, recipient: bytes, told: list[tuple[tuple[bytes, ...], bytes]]) -> None:
+    """s/qmail's way, that of checkpassword: the address on descriptor 3; A53: never as a part of a command."""
+    lookups = DictLookups(exit_code=1)
+
+    assert known(recipient, lookups, None, rule) is False
+    assert lookups.told == told
+    assert [environment for _, environment in lookups.ran] == [{}] * len(told)
+
+
+@pytest.mark.parametrize(("code", "verdict"), [(0, True), (1, False), (100, False)])
+def test_the_answer_of_a_program(code: int, verdict: bool) -> None:
+    assert known(b"x@bench.test", DictLookups(exit_code=code), None, b"bench.test|check") is verdict
+
+
+@pytest.mark.parametrize("code", [111, 2, 127, 255])
+def test_a_program_in_trouble_is_no_answer(code: int) -> None:
+    """A140."""
+    with pytest.raises(LookupFailedError, match=f"exit code is {code}"):
+        known(b"x@bench.test", DictLookups(exit_code=code), None, b"bench.test|check")
+
+
+@pytest.mark.parametrize("line", [b"|bin/check", b"bench.test|", b"bench.test|  "])
+def test_a_program_for_nobody_is_an_error(line: bytes) -> None:
+    with pytest.raises(ValueError, match=r"host\|program"):
+        RecipientsRule(line)
 
 
 def test_one_database_that_knows_is_enough() -> None:
