@@ -20,6 +20,8 @@ KNOWN = {True: b"valid", False: b"invalid", None: b"unchecked"}
 FOREIGN = b"foreign"
 """In the place of those, for a recipient whose domain is not ours."""
 SAID = {Connected: b"connect", Helo: b"helo", Mail: b"mail", Rcpt: b"rcpt", Data: b"data", EndOfData: b"message"}
+EARLY = (b"helo", b"mail")
+"""Who is refused there, and is still heard of, has not cared."""
 
 
 class Conversation:
@@ -47,6 +49,7 @@ class Conversation:
         self._code = 0
         self._sender_noted = False
         self._refused_at: bytes | None = None
+        self._refused_early = 0
 
     async def run(self) -> bool:
         """Talk until the end; True when the client said QUIT.  A message that was not finished by then is not queued."""
@@ -88,6 +91,7 @@ class Conversation:
             else:
                 verdict = await self._decide(event)
                 self._refused_at = None if verdict.reply.positive else SAID[type(event)]
+                self._refused_early += self._refused_at in EARLY
                 await self._answer(verdict)
 
     def _note_the_end(self) -> None:
@@ -215,7 +219,7 @@ class Conversation:
         self._journal.note("session", [
             ("ip", peer.ip), ("ptr", peer.host), ("helo", mail.helo), ("from", mail.sender), ("tags", held), ("asked", others),
             ("rule", _encoded(self._rule)), ("verdict", self._verdict.encode()), ("code", self._code or None),
-            ("at", self._refused_at), ("rcpt", mail.rcpt), ("good", mail.good), ("bad", mail.bad),
+            ("at", self._refused_at), ("early", self._refused_early or None), ("rcpt", mail.rcpt), ("good", mail.good), ("bad", mail.bad),
             ("in", wire.bytes_in), ("out", wire.bytes_out),
             ("ms", int((time.monotonic() - self._started) * 1000)), ("cpu-ms", int(time.process_time() * 1000)),
             ("shadow", shadows.encode() or None)])
