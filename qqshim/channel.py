@@ -26,6 +26,10 @@ REPLY_FD = 6
 GUESSED = (6, 4)
 TEXT_MAX = 250
 """Bytes on the channel: qmail.c reads 255, simscan's patch counts a NUL."""
+LINE_MAX = 480
+"""Bytes of a line for qsmtpd, which makes one line of its reply of it."""
+LINES_MAX = 8
+"""Lines for qsmtpd; they fit in its 4096 bytes."""
 
 
 class Channel:
@@ -39,10 +43,11 @@ class Channel:
         self.reply_lines = reply_lines
 
     def words(self, reply: Reply) -> bytes:
-        """The reply as it goes over this channel: one line without its end."""
+        """The reply as it goes over this channel: one line without its end, or several for qsmtpd."""
         if self.reply_lines:
-            return _fitted(f"{reply.code} {reply.status} ", reply.text, "")
-        return _fitted("D" if reply.permanent else "Z", reply.text, f" (#{reply.status})")
+            start = f"{reply.code} {reply.status} "
+            return b"\n".join([_fitted(start, line, "", LINE_MAX) for line in reply.lines[:LINES_MAX]])
+        return _fitted("D" if reply.permanent else "Z", reply.text, f" (#{reply.status})", TEXT_MAX)
 
 
 def detect() -> Channel | None:
@@ -104,7 +109,7 @@ def _identity(fd: int) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _fitted(before: str, text: str, after: str) -> bytes:
-    room = TEXT_MAX - len(before) - len(after)
+def _fitted(before: str, text: str, after: str, most: int) -> bytes:
+    room = most - len(before) - len(after)
     printable = "".join([character if " " <= character <= "~" else "?" for character in text[:room]])
     return f"{before}{printable}{after}".encode("ascii")

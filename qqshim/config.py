@@ -4,6 +4,7 @@ import os
 
 from qsmtpd.qmail import env
 from qsmtpd.qmail.control import Control, ControlError
+from qsmtpd.qmail.envelope import ADDRESS_MAX
 from qsmtpd.qmail.settings import Setting, Settings
 
 from .scanners.base import score
@@ -38,6 +39,10 @@ SETTINGS = (
             "The user whose preferences spamd applies; absent or empty: none is named."),
     Setting("spamreject", None,
             "The score, such as 12 or 7.5, from which a message is refused; absent, empty or 0: never."),
+    Setting("quarantineto", None,
+            "The address that gets what a rule says to quarantine; absent: such a message is deferred."),
+    Setting("holdqueue", b"bin/holdq-queue",
+            "The queue program, from QMAILHOME on, for a message that a rule says to hold."),
 )
 """A test compares it with man/qqshim.8."""
 
@@ -55,6 +60,24 @@ def next_program(values: Settings) -> str:
     """The path of the queue program that comes next."""
     named = values.text("qqnext")
     return os.fsdecode(named) if named else f"{env.qmail_home()}/bin/qmail-queue"
+
+
+def hold_program(values: Settings) -> str:
+    """The path of the queue program for a message that is to be held."""
+    named = os.fsdecode(values.text("holdqueue") or b"bin/holdq-queue")
+    return named if named.startswith("/") else f"{env.qmail_home()}/{named}"
+
+
+def quarantine(values: Settings) -> bytes | None:
+    """The address for what is put aside; None: there is none.
+
+    Raises:
+        ControlError: it is longer than an envelope takes.
+    """
+    address = values.text("quarantineto") or None
+    if address is not None and len(address) > ADDRESS_MAX:
+        raise ControlError(f"quarantineto: longer than {ADDRESS_MAX} bytes")
+    return address
 
 
 def spool_directory(values: Settings) -> bytes:

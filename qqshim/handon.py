@@ -24,14 +24,14 @@ def is_loop() -> bool:
     return env.get(MARK) == b"%d" % os.getpid()
 
 
-def prepare(mail: Mail, field: bytes, directory: bytes) -> None:
-    """Put the message, the field on its top, on descriptor 0, and the envelope on 1: files at their beginnings.
+def prepare(mail: Mail, fields: bytes, directory: bytes) -> None:
+    """Put the message, our fields on its top, on descriptor 0, and the envelope on 1: files at their beginnings.
 
     Raises:
         ShimError: no room for the message.
     """
     whole = Spool(directory)
-    whole.write(field)
+    whole.write(fields)
     whole.append(mail.message)
     whole.become(0)
     mail.envelope.become(1)
@@ -45,7 +45,7 @@ def become(program: str) -> None:
     Raises:
         ShimError: 55: it cannot be executed.
     """
-    environment = env.without("QMAILQUEUE")
+    environment = env.without("QMAILQUEUE", "QQTAGS")
     environment[MARK.encode()] = b"%d" % os.getpid()
     alarm(0)
     try:

@@ -9,7 +9,8 @@ OURS = b"x-frontline-"
 ORPHAN = b"X-Frontline-Orphan:"
 """Goes before a message that begins in the middle of a field: else its first lines would continue the field we put on top."""
 
-_HELD = len(OURS)
+BLANKS_MAX = 100
+"""Blanks between a name and its colon: after more of them the name counts without one."""
 
 
 class Filter:
@@ -18,10 +19,14 @@ class Filter:
     body  where the body begins in what was given back: the offset of the empty line; None before it was seen
     """
 
-    __slots__ = ("_begun", "_dropping", "_given", "_held", "body")
+    __slots__ = ("_begun", "_dropping", "_given", "_held", "_key", "_known_by", "_whole", "body")
 
-    def __init__(self) -> None:
+    def __init__(self, name: bytes = b"") -> None:
+        """name  of the fields that are left out; by default all whose name begins as ours do"""
         self.body: int | None = None
+        self._key = b"\n" + (name.lower() or OURS)
+        self._whole = bool(name)
+        self._known_by = len(self._key) + BLANKS_MAX if name else len(OURS)
         self._begun = False
         self._dropping = False
         self._given = 0
@@ -41,8 +46,10 @@ class Filter:
 
     def finish(self) -> bytes:
         """The message has ended: what was held back and stays."""
-        rest, self._held = self._held[1:], b""
-        return b"" if self._dropping and rest[:1] in (b"", b" ", b"\t") else self._count(rest)
+        line, self._held = self._held, b""
+        rest = line[1:]
+        continues = self._dropping and rest[:1] in (b"", b" ", b"\t")
+        return b"" if continues or self._is_dropped(line) else self._count(rest)
 
     def _count(self, kept: bytes) -> bytes:
         if self.body is None:
@@ -58,7 +65,7 @@ class Filter:
             self.body = self._given + len(kept) + (len(ORPHAN) if self._orphaned(data, settled) else 0)
             self._held = b""
             return kept + data[end:]
-        line = data.rfind(b"\n", max(0, len(data) - _HELD))
+        line = data.rfind(b"\n", max(0, len(data) - self._known_by))
         self._held = b"" if line < 0 else data[line:]
         return self._without_ours(data if line < 0 else data[:line + 1], settled)
 
@@ -75,12 +82,50 @@ class Filter:
                 if next_field is None:
                     return b"".join(kept)
                 start, self._dropping = next_field, False
-            found = lower.find(b"\n" + OURS, max(start - 1, 0))
+            found = lower.find(self._key, max(start - 1, 0))
+            while self._whole and found >= 0 and not self._is_named(lower, found):
+                found = lower.find(self._key, found + 1)
             if found < 0:
                 kept.append(header[start:])
                 return b"".join(kept)
             kept.append(header[start:found + 1])
             start, self._dropping = found + 2, True
+
+    def _is_named(self, header: bytes, line: int) -> bool:
+        """Whether the name of the line, which begins with our name, ends with it."""
+        behind = header[line + len(self._key):line + self._known_by]
+        return behind.lstrip(b" \t")[:1] in (b":", b"\n", b"\r", b"")
+
+    def _is_dropped(self, line: bytes) -> bool:
+        """Whether a last line, which nothing ends, is a field of the name."""
+        return self._whole and line.lower().startswith(self._key) and self._is_named(line, 0)
+
+
+class Filters:
+    """A Filter that leaves out fields of several names, and those that begin as ours do."""
+
+    __slots__ = ("_filters",)
+
+    def __init__(self, names: "Sequence[bytes]") -> None:
+        self._filters = [Filter(), *[Filter(name) for name in names]]
+
+    @property
+    def body(self) -> int | None:
+        """See Filter."""
+        return self._filters[-1].body
+
+    def feed(self, data: bytes) -> bytes:
+        """See Filter."""
+        for each in self._filters:
+            data = each.feed(data)
+        return data
+
+    def finish(self) -> bytes:
+        """See Filter."""
+        data = b""
+        for each in self._filters:
+            data = each.feed(data) + each.finish()
+        return data
 
 
 def end_of_header(data: bytes) -> int | None:
@@ -114,3 +159,8 @@ def _end_of_field(header: bytes, start: int) -> int | None:
             return line + 1
         line = header.find(b"\n", line + 1)
     return None
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence

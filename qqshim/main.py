@@ -12,11 +12,11 @@ from _signal import SIGALRM, alarm, signal
 
 from qsmtpd.qmail import env, process
 from qsmtpd.qmail.control import Control
-from qsmtpd.qmail.exitcodes import CONFIGURATION, INTERNAL_BUG, READ_ERROR, TIMEOUT
+from qsmtpd.qmail.exitcodes import CONFIGURATION, INTERNAL_BUG, QUEUED, READ_ERROR, TIMEOUT
 
 from . import certificate, channel, config, digest, handon, header, log, scanners
 from .faults import ShimError, exit_code, explanation
-from .origin import origin
+from .origin import NOBODY, origin
 from .receive import AT_ONCE, Mail, receive
 from .verdict import Verdict, decide
 
@@ -35,16 +35,28 @@ class Call:
         self.started = time.monotonic()
         process.prepare()
         self.control = Control(env.control_directory())
-        self.origin = origin(self.control.directory)
+        self.origin = NOBODY
+        self.on_stderr = False
+
+    def recognize(self) -> None:
+        """Find out who calls.
+
+        Raises:
+            ControlError: the file that says who is a server cannot be read.
+        """
+        self.origin = origin(self.control)
         self.on_stderr = self.origin.server and env.get("ERROR_FD") != b"%d" % STDERR
 
     def log(self, verdict: bytes, *pairs: "tuple[str, bytes | int | None]") -> None:
         """Write the line of this message."""
         milliseconds = int((time.monotonic() - self.started) * 1000)
-        log.write("message", (
-            ("qp", os.getpid()), ("ip", self.origin.client), *pairs, ("verdict", verdict), ("ms", milliseconds),
-            ("cpu-ms", int(time.process_time() * 1000)),
-        ), on_stderr=self.on_stderr)
+        self.note("message", (
+            ("ip", self.origin.client), *pairs, ("verdict", verdict), ("ms", milliseconds),
+            ("cpu-ms", int(time.process_time() * 1000))))
+
+    def note(self, event: str, pairs: "Facts") -> None:
+        """Write another line."""
+        log.write(event, (("qp", os.getpid()), *pairs), on_stderr=self.on_stderr)
 
 
 def main() -> None:
@@ -65,6 +77,7 @@ def _run(call: Call) -> int:
     """Returns what to exit with when the message is not handed on."""
     signal(SIGALRM, _ring)
     alarm(LIFETIME)
+    call.recognize()
     if handon.is_loop():
         raise ShimError(CONFIGURATION, "qqnext leads back to qqshim")
     settings = config.settings(call.control)
@@ -72,15 +85,30 @@ def _run(call: Call) -> int:
     reject = config.reject_score(settings)
     key, complaint = config.verdict_key(call.control)
     directory = config.spool_directory(settings)
+    quarantine = config.quarantine(settings)
+    site = _site(call)
 
-    mail = receive(0, 1, directory)
-    verdict = decide(scanners.scan(mail.message, asked), reject)
+    mail = receive(0, 1, directory, site.fields() if site else ())
+    findings = scanners.scan(mail.message, asked)
+    verdict = decide(findings, reject, virus_is_ruled=site is not None and site.rule_on("virus"))
     facts = _facts(mail, verdict)
     if verdict.reply is not None:
-        call.log(b"refused" if verdict.reply.permanent else b"deferred", *facts)
-        return channel.refuse(call.channel, verdict.reply)
-    handon.prepare(mail, certificate.field(_certificate(call, mail, verdict), key), directory)
-    program = config.next_program(settings)
+        return _refuse(call, verdict.reply, facts)
+    fields, program = certificate.field(_certificate(call, mail, verdict), key), config.next_program(settings)
+    if site is not None:
+        from .stage import Stage, said  # noqa: PLC0415 - only for who has rules
+
+        stage = Stage(site, call.origin, mail, call.note)
+        ruled = stage.decide(findings, quarantine)
+        facts += said(ruled)
+        if ruled.reply is not None:
+            return _refuse(call, ruled.reply, facts)
+        if not stage.put_aside(ruled, directory):
+            call.log(b"discarded", *facts)
+            return QUEUED
+        fields += b"".join([field + b"\n" for field in ruled.fields])
+        program = config.hold_program(settings) if ruled.hold else program
+    handon.prepare(mail, fields, directory)
     call.log(b"handed on", *facts, ("next", os.fsencode(program)), ("key", complaint.encode() or None))
     handon.become(program)
     return INTERNAL_BUG
@@ -90,7 +118,25 @@ def _ring(_number: int, _frame: object) -> None:
     raise ShimError(TIMEOUT, "not done within a day")
 
 
-def _facts(mail: Mail, verdict: Verdict) -> "tuple[tuple[str, bytes | int | None], ...]":
+def _site(call: Call) -> "Site | None":
+    """The rules of the site; None: it has none, or the session has said that none of them is left for us."""
+    if call.origin.session and call.origin.told is None:
+        return None
+    text = call.control.read("rules")
+    if text is None:
+        return None
+    from .site import Site  # noqa: PLC0415 - only for who has rules
+
+    return Site(call.control, text, carried_out=call.origin.session)
+
+
+def _refuse(call: Call, reply: "Reply", facts: "Facts") -> int:
+    """Returns what to exit with."""
+    call.log(b"refused" if reply.permanent else b"deferred", *facts)
+    return channel.refuse(call.channel, reply)
+
+
+def _facts(mail: Mail, verdict: Verdict) -> "Facts":
     score = None if verdict.score is None else f"{verdict.score:.1f}".encode()
     return (
         ("from", mail.sender), ("rcpts", mail.recipients), ("size", mail.message.size),
@@ -105,3 +151,11 @@ def _certificate(call: Call, mail: Mail, verdict: Verdict) -> certificate.Certif
         score=None if verdict.score is None else round(verdict.score * 10), recipients=mail.recipients,
         client=call.origin.client, relay=call.origin.relay, sender=digest.of_name(mail.sender),
         message_id=None if message_id is None else digest.of_name(message_id))
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .reply import Reply
+    from .site import Site
+
+    Facts = tuple[tuple[str, bytes | int | None], ...]

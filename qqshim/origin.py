@@ -1,9 +1,9 @@
 """Who calls us: the server program, whose environment tells the truth about the client, or somebody who may set it as he likes.
 
-The environment is believed when our uid is that of the account qmaild, which tcpserver runs qmail-smtpd under.  Where all runs
-under one account, that is the owner of the control directory, and PROTO tells a server program from the owner by hand.
-Anybody else is a person or a program of this machine; it could name any client, and its stderr is no log but a terminal, or a
-delivery report of qmail-local.
+The environment is believed when our uid is that of the account which tcpserver runs qmail-smtpd under: qmaild, or whom
+control/qquser names; no variable can.  Where all runs under one account, that is the owner of the control directory, and PROTO
+tells a server program from the owner by hand.  Anybody else is a person or a program of this machine; it could name any client,
+and its stderr is no log but a terminal, or a delivery report of qmail-local.
 """
 
 import os
@@ -11,41 +11,62 @@ import pwd
 
 from qsmtpd.qmail import env
 
-SERVER_ACCOUNT = "qmaild"
+SERVER_ACCOUNT = b"qmaild"
+ACCOUNT_FILE = "qquser"
 
 
 class Origin:
     """Where a message comes from.
 
-    server  a server program calls: stderr is its log
-    client  the address of the SMTP client; None when there is none, or the environment is not believed
-    relay   the client may relay: RELAYCLIENT is set; None as for client
+    server   a server program calls: stderr is its log
+    client   the address of the SMTP client; None when there is none, or the environment is not believed
+    host     its name, as the server program looked it up; None as for client
+    relay    the client may relay: RELAYCLIENT is set; None as for client
+    session  qsmtpd calls, which has carried out the rules of the site as far as it could
+    told     what it says of the words of the rules (QQTAGS); None when no rule is left that concerns us
     """
 
-    __slots__ = ("client", "relay", "server")
+    __slots__ = ("client", "host", "relay", "server", "session", "told")
 
-    def __init__(self, *, server: bool, client: bytes | None, relay: bool | None) -> None:
+    def __init__(
+            self, *, server: bool, client: bytes | None = None, host: bytes | None = None, relay: bool | None = None,
+            told: bytes | None = None, session: bool = False,
+    ) -> None:
         self.server = server
         self.client = client
+        self.host = host
         self.relay = relay
+        self.session = session
+        self.told = told
 
 
-def origin(control_directory: str) -> Origin:
-    """The origin of the message that this process is given."""
-    if not _believed(control_directory):
-        return Origin(server=False, client=None, relay=None)
-    client = env.peer().ip
-    if client == b"unknown":
-        return Origin(server=True, client=None, relay=None)
-    return Origin(server=True, client=client, relay=env.get("RELAYCLIENT") is not None)
+NOBODY = Origin(server=False)
 
 
-def _believed(control_directory: str) -> bool:
+def origin(control: "Control") -> Origin:
+    """The origin of the message that this process is given.
+
+    Raises:
+        ControlError: control/qquser cannot be read.
+    """
+    if not _believed(control):
+        return NOBODY
+    told = env.get("QQTAGS")
+    session = told is not None or env.get("QQREPLY") is not None
+    peer = env.peer()
+    if peer.ip == b"unknown":
+        return Origin(server=True, told=told, session=session)
+    return Origin(
+        server=True, client=peer.ip, host=peer.host, relay=env.get("RELAYCLIENT") is not None, told=told, session=session)
+
+
+def _believed(control: "Control") -> bool:
     uid = os.getuid()
-    if _owner(control_directory) == uid:
+    if _owner(control.directory) == uid:
         return env.get("PROTO") is not None
+    account = control.line(ACCOUNT_FILE) or SERVER_ACCOUNT
     try:
-        return pwd.getpwnam(SERVER_ACCOUNT).pw_uid == uid
+        return pwd.getpwnam(os.fsdecode(account)).pw_uid == uid
     except KeyError:
         return False
 
@@ -55,3 +76,8 @@ def _owner(directory: str) -> int | None:
         return os.stat(directory).st_uid
     except OSError:
         return None
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from qsmtpd.qmail.control import Control

@@ -19,50 +19,56 @@ class Mail:
     body      the offset of the empty line before the body in it
     envelope  byte for byte what came in, up to its final NUL
     sender, recipients  from the envelope: the address, the number
+    first, last         recipients
     """
 
-    __slots__ = ("body", "envelope", "message", "recipients", "sender")
+    __slots__ = ("body", "envelope", "first", "last", "message", "recipients", "sender")
 
-    def __init__(self, message: Spool, body: int, envelope: Spool, sender: bytes, recipients: int) -> None:
+    def __init__(self, message: Spool, body: int, envelope: Spool, reader: EnvelopeReader, last: bytes) -> None:
         self.message = message
         self.body = body
         self.envelope = envelope
-        self.sender = sender
-        self.recipients = recipients
+        self.sender = reader.sender or b""
+        self.recipients = reader.count
+        self.first = reader.first or b""
+        self.last = last
 
 
-def receive(message_fd: int, envelope_fd: int, directory: bytes) -> Mail:
+def receive(message_fd: int, envelope_fd: int, directory: bytes, names: tuple[bytes, ...] = ()) -> Mail:
     """Read both; the caller closes the first before it writes the second.
+
+    names  of header fields that are ours besides those of header.OURS
 
     Raises:
         ShimError: a descriptor cannot be read, or there is no room for what came.
         EnvelopeError: the envelope has no end (54: the caller gave up), or is wrong (11, 91).
     """
     message = Spool(directory)
-    body = _message(message_fd, message)
+    body = _message(message_fd, message, names)
     envelope = Spool(directory)
-    reader = _envelope(envelope_fd, envelope)
-    return Mail(message, body, envelope, reader.sender or b"", reader.count)
+    reader, last = _envelope(envelope_fd, envelope)
+    return Mail(message, body, envelope, reader, last)
 
 
-def _message(fd: int, spool: Spool) -> int:
+def _message(fd: int, spool: Spool, names: tuple[bytes, ...]) -> int:
     """Returns the offset of the body."""
-    fields = header.Filter()
+    fields = header.Filters(names) if names else header.Filter()
     while data := _read(fd):
         spool.write(fields.feed(data))
     spool.write(fields.finish())
     return spool.size if fields.body is None else fields.body
 
 
-def _envelope(fd: int, spool: Spool) -> EnvelopeReader:
+def _envelope(fd: int, spool: Spool) -> tuple[EnvelopeReader, bytes]:
+    """Also returns the last recipient."""
     reader = EnvelopeReader()
-    before = b""
+    before = last = b""
     while not reader.complete and (data := _read(fd)):
-        reader.feed(data)
+        last = (reader.feed(data) or [last])[-1]
         spool.write(data if not reader.complete else _to_final_nul(before, data))
         before = data[-1:]
     reader.finish()
-    return reader
+    return reader, last
 
 
 def _to_final_nul(before: bytes, data: bytes) -> bytes:

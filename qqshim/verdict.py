@@ -1,6 +1,6 @@
 """What becomes of a message, from what the scanners found.  Pure: no file, no clock, no environment.
 
-    a virus                                 refuse
+    a virus                                 refuse, unless the site's rules say what follows
     a score that is high enough             refuse
     a failure whose policy is "defer"       451, with a fixed text: the log says why
     anything else found, or not looked at   tag
@@ -39,13 +39,14 @@ class Verdict:
             b"%b: %b" % (finding.scanner.encode(), finding.why) for finding in findings if finding.failed is not None)
 
 
-def decide(findings: "Sequence[Finding]", reject: float | None) -> Verdict:
+def decide(findings: "Sequence[Finding]", reject: float | None, *, virus_is_ruled: bool = False) -> Verdict:
     """The verdict on a message.
 
-    reject  the score from which a message is refused; None: never for its score
+    reject          the score from which a message is refused; None: never for its score
+    virus_is_ruled  what a virus comes to is left to the rules of the site
     """
     tags = tuple(tag for finding in findings for tag in _tags(finding))
-    reply = _refusal(findings, reject)
+    reply = _refusal(findings, reject, virus_is_ruled)
     if reply is not None:
         return Verdict("refuse", tags, reply, findings)
     if any(finding.defer for finding in findings):
@@ -62,9 +63,9 @@ def _tags(finding: "Finding") -> "Iterator[str]":
         yield f"{finding.scanner}-{finding.failed}"
 
 
-def _refusal(findings: "Sequence[Finding]", reject: float | None) -> Reply | None:
+def _refusal(findings: "Sequence[Finding]", reject: float | None, virus_is_ruled: bool) -> Reply | None:
     for finding in findings:
-        if finding.virus is not None:
+        if finding.virus is not None and not virus_is_ruled:
             return Reply(554, "5.7.1", f"sorry, this message contains {finding.virus.decode('ascii', 'replace')}")
     for finding in findings:
         if reject is not None and finding.score is not None and finding.score >= reject:

@@ -19,6 +19,10 @@ SCANNERS = (
     ("clamd", _clamd),
     ("spamd", _spamd),
 )
+VIRUS = ("clamd",)
+"""Those that look for a virus."""
+SPAM = ("spamd",)
+"""Those that look for spam."""
 
 
 def configured(settings: "Settings") -> "list[Scanner]":

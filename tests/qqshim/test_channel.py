@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qqshim.channel import TEXT_MAX, Channel, refuse
+from qqshim.channel import LINE_MAX, LINES_MAX, TEXT_MAX, Channel, refuse
 from qqshim.reply import Reply
+from qsmtpd.qmail import outcome
 from tests.qqshim.callers import spawn
 
 ROOT = Path(__file__).parent.parent.parent
@@ -133,17 +134,28 @@ def test_words(reply_lines: bool, reply: Reply, words: bytes) -> None:
 
 @given(st.text(), st.booleans(), st.sampled_from([554, 451]))
 def test_words_are_one_clean_line(text: str, reply_lines: bool, code: int) -> None:
-    """A44, A45: printable ASCII, no line end, at most 250 bytes, our code in front and the status whole."""
+    """A44, A45: printable ASCII, no line end, at most 250 bytes (480 for qsmtpd), our code in front and the status whole."""
     status = "5.7.1" if code == 554 else "4.3.0"
     words = Channel(6, 82, reply_lines=reply_lines).words(Reply(code, status, text * 20))
 
-    assert len(words) <= TEXT_MAX
+    assert len(words) <= (LINE_MAX if reply_lines else TEXT_MAX)
     assert all(0x20 <= byte < 0x7F for byte in words)
     if reply_lines:
         assert words.startswith(f"{code} {status} ".encode())
     else:
         assert words[:1] == (b"D" if code == 554 else b"Z")
         assert words.endswith(f" (#{status})".encode())
+
+
+@given(st.lists(st.text(), min_size=1, max_size=20), st.sampled_from([421, 452, 550, 554]))
+def test_words_of_several_lines(lines: list[str], code: int) -> None:
+    """qsmtpd understands all of them, whatever they hold; others get them on one line."""
+    reply = Reply(code, f"{code // 100}.7.1", *lines)
+    heard = outcome.from_exit_code(82, Channel(6, 82, reply_lines=True).words(reply))
+
+    assert (heard.code, heard.status, len(heard.lines)) == (code, reply.status, min(len(lines), LINES_MAX))
+    assert b"\n" not in Channel(6, 82).words(reply)
+    assert outcome.WORDS_MAX > LINES_MAX * (LINE_MAX + 1)
 
 
 @pytest.mark.parametrize(("reply", "code"), [(REFUSED, 31), (LATER, 71)])

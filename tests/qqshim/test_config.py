@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from qqshim import config
+from qqshim.origin import ACCOUNT_FILE
 from qsmtpd.qmail.control import Control, ControlError
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -38,6 +39,25 @@ def test_the_next_program(control: Control, monkeypatch: pytest.MonkeyPatch) -> 
     assert config.next_program(config.settings(control)) == "/usr/local/frontline/bin/holdq-queue"
     monkeypatch.setenv("QQNEXT", "bin/other")
     assert config.next_program(config.settings(control)) == "bin/other"
+
+
+def test_the_program_that_holds(control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert config.hold_program(config.settings(control)) == "/var/qmail/bin/holdq-queue"
+    monkeypatch.setenv("QMAILHOME", "/home/qmail")
+    write(control, "holdqueue", "bin/hold\n")
+    assert config.hold_program(config.settings(control)) == "/home/qmail/bin/hold"
+    write(control, "holdqueue", "/usr/local/frontline/bin/holdq-queue\n")
+    assert config.hold_program(config.settings(control)) == "/usr/local/frontline/bin/holdq-queue"
+
+
+def test_the_address_for_what_is_put_aside(control: Control) -> None:
+    """One that no envelope takes would be a refusal for ever (exit code 11), and the fault is ours."""
+    assert config.quarantine(config.settings(control)) is None
+    write(control, "quarantineto", "aside@bench.test\n")
+    assert config.quarantine(config.settings(control)) == b"aside@bench.test"
+    write(control, "quarantineto", "x" * 1003)
+    with pytest.raises(ControlError, match="quarantineto: longer"):
+        config.quarantine(config.settings(control))
 
 
 @pytest.mark.parametrize(("text", "score"), [("12", 12.0), ("7.5", 7.5), ("0", None), ("0.0", None), ("", None), ("-1", -1.0)])
@@ -112,5 +132,6 @@ def test_the_manual_has_every_setting() -> None:
 
     for setting in config.SETTINGS:
         assert f"\n.It Pa {setting.name} , Ev {setting.name.upper()}\n{setting.meaning}\n" in page
-    for name in (config.KEY_FILE, "ERROR_FD", "QQREPLY", "QMAILHOME", "CONTROLDIR", "RELAYCLIENT", "TCPREMOTEIP"):
+    for name in (config.KEY_FILE, ACCOUNT_FILE, "QQTAGS", "ERROR_FD", "QQREPLY", "QMAILHOME", "CONTROLDIR", "RELAYCLIENT",
+                 "TCPREMOTEIP"):
         assert name in page

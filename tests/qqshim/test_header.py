@@ -1,13 +1,14 @@
 """Header bytes: our fields go, everything else stays byte for byte, however the message comes in pieces."""
 
 import time
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qqshim.header import ORPHAN, Filter, end_of_header, find
+from qqshim.header import BLANKS_MAX, ORPHAN, Filter, Filters, end_of_header, find
 
 FORGED = b"X-Frontline-Verdict: v=1; verdict=pass\n"
 
@@ -77,6 +78,52 @@ def test_ours_from_outside_is_removed(field: bytes) -> None:
     assert filtered(b"Subject: x\n" + field + b"\nbody\n") == b"Subject: x\n\nbody\n"
 
 
+NAMED = (b"X-Spam", b"X-Spam-Level")
+
+
+def named(*pieces: bytes) -> bytes:
+    """Without those fields too."""
+    fields = Filters(NAMED)
+    whole = b"".join([fields.feed(piece) for piece in pieces]) + fields.finish()
+    assert fields.body is None or whole[fields.body:][:1] in (b"\n", b"\r")
+    return whole
+
+
+def named_plainly(message: bytes) -> bytes:
+    """The same by the simplest means."""
+    kept, dropping, rest = [], False, lines(filtered_plainly(message))
+    while rest and rest[0] not in (b"\n", b"\r\n"):
+        line = rest.pop(0)
+        if line[:1] not in (b" ", b"\t"):
+            name, _, _ = line.partition(b":")
+            dropping = name.rstrip(b" \t\r\n").lower() in (b"x-spam", b"x-spam-level")
+        if not dropping:
+            kept.append(line)
+    return b"".join(kept + rest)
+
+
+NAMED_MESSAGES = st.lists(st.sampled_from([
+    b"Subject: x", b"X-Frontline-Verdict: pass", b"X-Spam: yes", b"x-spam-LEVEL", b"X-Spam-Status: no", b"X-Spa", b"m", b" ",
+    b"\t", b" folded", b"\n", b"\n", b"\n", b"\n", b"\r\n", b":", b"X-Spam \t: x", b"X-Spam-Levels: x", b"\0", b"\r",
+]), max_size=30,
+).map(b"".join)
+
+
+@given(NAMED_MESSAGES, st.lists(st.integers(0, 300), max_size=6))
+def test_fields_by_name_in_any_pieces(message: bytes, cuts: list[int]) -> None:
+    """A82: as whole names, whatever stands around them."""
+    places = [0, *sorted(cuts), len(message)]
+
+    assert named(*[message[start:end] for start, end in pairwise(places)]) == named_plainly(message)
+    assert named(*[message[i:i + 1] for i in range(len(message))]) == named_plainly(message)
+
+
+def test_a_name_that_blanks_hide() -> None:
+    """Nothing is held back for ever: a name with more blanks than anybody writes is left out, colon or not."""
+    assert named(b"X-Spam" + b" " * (BLANKS_MAX - 1) + b": x\nA: b\n\n") == b"A: b\n\n"
+    assert named(b"X-Spam" + b" " * 10 * BLANKS_MAX + b"x: x\nA: b\n\n") == b"A: b\n\n"
+
+
 @pytest.mark.parametrize("message", [
     b"", b"\n", b"body only", b"\nX-Frontline-Verdict: in the body\n",
     b"Subject: x\r\n\r\nX-Frontline-Verdict: in the body\r\n", b"Subject: X-Frontline-Verdict: x\n\n",
@@ -92,18 +139,21 @@ def test_a_message_that_begins_folded_does_not_continue_our_field() -> None:
     assert filtered(FORGED + b" more\nSubject: x\n\n") == b"Subject: x\n\n"
 
 
+@pytest.mark.parametrize("make", [Filter, lambda: Filters(NAMED)], ids=["ours", "named"])
 @pytest.mark.parametrize("unit", [
-    b"a: b\n", FORGED, b"Subject: " + b"x" * 50_000, b" folded\n", b"X-Frontline-Verdict: x\n" + b" y\n" * 1000])
-def test_huge_headers_are_streamed(unit: bytes) -> None:
+    b"a: b\n", FORGED, b"X-Spam-Levels: x\n", b"X-Spam: x\n",
+    b"Subject: " + b"x" * 50_000, b" folded\n", b"X-Frontline-Verdict: x\n" + b" y\n" * 1000])
+def test_huge_headers_are_streamed(unit: bytes, make: Callable[[], Filter | Filters]) -> None:
     """A32: 8 MiB of header in linear time, and nothing is kept of what was given back."""
     start = time.process_time()
-    fields = Filter()
+    fields = make()
     piece = (unit * (65536 // len(unit) + 1))[:65536]
     for _ in range(128):
         fields.feed(piece)
 
     assert time.process_time() - start < 8
-    assert len(fields._held) <= 13
+    for each in (fields,) if isinstance(fields, Filter) else fields._filters:
+        assert len(each._held) <= 13 + len(NAMED[1]) + BLANKS_MAX
 
 
 @pytest.mark.parametrize(("header", "value"), [
