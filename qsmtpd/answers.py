@@ -1,12 +1,20 @@
 """The reply of a rule that has decided, and what may stand in its text."""
 
 from .replies import Reply
-from .rules.wording import lists, reasons, wording
+from .rules.wording import NO_QUARANTINE, Wording, lists, reasons, wording
 
 
 def answer(rule: "Rule", verb: str, stage: int, values: "Mapping[str, bytes]") -> Reply:
     """What the client is told; see wording()."""
-    said = wording(rule, verb, stage, values)
+    return _reply(wording(rule, verb, stage, values))
+
+
+def no_quarantine() -> Reply:
+    """A rule says to quarantine, and there is no place for it."""
+    return _reply(NO_QUARANTINE)
+
+
+def _reply(said: Wording) -> Reply:
     return Reply(said.code, said.status, *said.lines, closes=said.closes)
 
 

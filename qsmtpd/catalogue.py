@@ -1,6 +1,25 @@
 """Which module knows the words of each check of rules/vocabulary.py; it is imported when a rule first asks for one of them."""
 
-# ruff: noqa: PLC0415 - a session pays for the checks that its rules ask for, and for no other
+from .checks import blocked
+
+# ruff: noqa: PLC0415 - a session pays for the checks that its rules ask for, and for no other; the default rules ask for blocked
+
+
+class Absent:
+    """The check of a list whose file is not there: nobody is listed.
+
+    constant  it says the same of everybody
+    """
+
+    __slots__ = ("_findings",)
+    constant = True
+
+    def __init__(self, name: str) -> None:
+        self._findings: Findings = {name: False}
+
+    async def __call__(self, mail: "Mail", lookups: "Lookups", wanted: tuple[str, ...]) -> "Findings":
+        """See Check."""
+        return self._findings
 
 
 def make(name: str, source: "Source") -> "Check":
@@ -10,8 +29,11 @@ def make(name: str, source: "Source") -> "Check":
         ControlError: one of its control files cannot be read or makes no sense.
     """
     if name == "blocked":
-        from .checks.blocked import configured
-    elif name == "machine":
+        return blocked.configured(source)
+    if name in ("badmailfrom", "badrcptto") and source.control.line(name) is None:
+        return Absent(name)
+    configured: Callable[[Source], Check]
+    if name == "machine":
         from .checks.machine import configured
     elif name == "sessions":
         from .checks.sessions import configured
@@ -60,4 +82,6 @@ def make(name: str, source: "Source") -> "Check":
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .checks.base import Check, Source
+    from collections.abc import Callable
+
+    from .checks.base import Check, Findings, Lookups, Mail, Source

@@ -11,7 +11,6 @@ from .checks.counts import COUNTS
 from .checks.limits import Tarpit
 from .checks.size import Size
 from .knowledge import Knowledge
-from .rules.fates import ACCEPT, fate
 from .rules.vocabulary import CONNECT, CONTENT, HELO, MAIL, MESSAGE, RCPT
 from .rules.words import told
 from .ruling import Ruled, Ruling, Verdict
@@ -81,6 +80,7 @@ class Policy:
         self._protocol = b"SMTP"
         self._size = Size(config.databytes)
         self._tarpit = Tarpit(config.tarpitcount, config.tarpitdelay)
+        self._counted: tuple[str, ...] = ()
 
     async def connect(self) -> Verdict:
         """The greeting, or what a rule says instead of it."""
@@ -92,7 +92,7 @@ class Policy:
     async def helo(self, name: bytes, extended: bool) -> Verdict:
         """HELO or EHLO."""
         self.knowledge.forget(HELO)
-        self.mail.helo = name
+        self.mail.helo, self.mail.sender = name, None
         self._protocol = b"ESMTP" if extended else b"SMTP"
         ours = self._config.smtpgreeting
         return await self._ruled(HELO, replies.extended_hello(ours, self._size.advertised) if extended else replies.hello(ours))
@@ -108,6 +108,7 @@ class Policy:
             return Verdict(reply, self._size.name)
         self.knowledge.forget(MAIL)
         self._accepted, self.fields, self.hold = [], {}, False
+        self._counted = self._config.rules.counted(COUNTS)
         self.mail.begin(await self._with_local_host(address), b"UTF8SMTP" if utf8 else self._protocol)
         return await self._ruled(MAIL, replies.MAIL_OK)
 
@@ -125,11 +126,12 @@ class Policy:
         mail.known = await self._exists()
         mail.rcpt += 1
         mail.bad += mail.known is False
+        self.knowledge.count(self._counted)
         ruled = await self.ruling.at(RCPT)
         verdict = ruled.verdict or self._unsafe() or await self._unverified()
         pause = ruled.pause
         if verdict is None:
-            await self._accept(ruled)
+            self._accept(ruled)
             verdict = Verdict(replies.RCPT_OK)
         elif verdict.rule == "validrcpt":  # not by existence alone: the time must not tell what the text does not
             pause += self._tarpit.for_invalid(mail.bad)
@@ -177,6 +179,9 @@ class Policy:
         reply = self._size.stored(size)
         if reply:
             return Disposal(Verdict(reply, self._size.name))
+        from .answers import no_quarantine  # noqa: PLC0415 - most sessions of a busy server never get so far
+        from .rules.fates import ACCEPT, fate  # noqa: PLC0415
+
         self.mail.size, self.mail.hops = size, hops
         ruled = []
         for recipient in self._accepted:
@@ -193,7 +198,7 @@ class Policy:
         if result.quarantine:
             if not self._config.quarantineto:
                 self._lookups.note(b"quarantine: control/quarantineto says no address")
-                return Disposal(Verdict(replies.NO_QUARANTINE, "quarantine"))
+                return Disposal(Verdict(no_quarantine(), "quarantine"))
             disposal.envelope.append(self._config.quarantineto)
         return disposal
 
@@ -242,11 +247,8 @@ class Policy:
         mail.bad += 1
         return Verdict(replies.NO_MAILBOX, "callout")
 
-    async def _accept(self, ruled: Ruled) -> None:
+    def _accept(self, ruled: Ruled) -> None:
         mail = self.mail
-        # Counts go on: what a rule about the message asks of them is what they were at RCPT.
-        later = (*self._config.rules.words(MESSAGE), *self._config.rules.words(CONTENT))
-        await self.knowledge.ask_all(tuple([name for name in later if name in COUNTS]))
         recipient = Accepted(mail, self.knowledge.learned(RCPT))
         mail.good += 1
         mail.recipients.append(recipient.envelope)

@@ -4,8 +4,6 @@ The enhanced status code (RFC 3463) stands first in the text, as RFC 2034 wants 
 the answers to HELO and EHLO have none.  docs/compatibility.md has a row for each code that is not qmail-smtpd's.
 """
 
-from .rules import wording
-
 LINE_MAX = 510
 """Bytes of a reply line without its CR LF (RFC 5321 section 4.5.3.1.5)."""
 
@@ -71,14 +69,11 @@ NOT_SMTP = Reply(554, "5.5.1", "this is an SMTP server", closes=True)
 TOO_MUCH_TALK = Reply(421, "4.7.0", "too many commands without mail, goodbye")
 TOO_LONG_LINES = Reply(421, "4.7.0", "too many long lines, goodbye")
 
-NO_QUARANTINE = Reply(wording.NO_QUARANTINE.code, wording.NO_QUARANTINE.status, *wording.NO_QUARANTINE.lines)
 UNVERIFIED = Reply(451, "4.4.3", "sorry, unable to verify that recipient now, try again later")
 
 DOUBLE_BOUNCE = Reply(553, "5.1.7", "sorry, this sender is for double bounces of this host alone")
 NO_GATEWAY = Reply(553, "5.7.1", "sorry, that domain isn't in my list of allowed rcpthosts")
 NO_MAILBOX = Reply(550, "5.1.1", "sorry, no mailbox here by that name")
-TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "sorry, too many recipients")
-TOO_MANY_INVALID = Reply(421, "4.7.0", "too many invalid addresses, goodbye")
 TOO_BIG = Reply(552, "5.3.4", "sorry, that message size exceeds my databytes limit")
 LOOPING = Reply(554, "5.4.6", "too many hops, this message is looping")
 

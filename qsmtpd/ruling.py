@@ -1,9 +1,7 @@
 """What the rules of the site say at a stage of the session, as a reply to speak and things to do."""
 
-from .answers import answer, values
 from .replies import Reply
 from .rules.evaluate import read
-from .rules.text import fill
 
 
 class Verdict:
@@ -81,6 +79,8 @@ class Ruling:
         rule = reading.rule
         if rule is None or rule.spoken > stage or reading.verb in ("accept", "quarantine", "discard"):
             return None
+        from .answers import answer, values  # noqa: PLC0415 - most sessions of a busy server meet no rule that decides
+
         return Verdict(answer(rule, reading.verb, stage, values(rule, self._mail, self._knowledge.values)), str(rule.line))
 
     def _note(self, rule: "Rule", ruled: Ruled, stage: int) -> None:
@@ -95,7 +95,10 @@ class Ruling:
             ruled.hold = True
 
     def _filled(self, rule: "Rule") -> bytes:
-        return b" ".join(fill(rule.action.text or "", values(rule, self._mail, self._knowledge.values)))
+        from .answers import values  # noqa: PLC0415 - as above
+        from .rules.text import fill_line  # noqa: PLC0415
+
+        return fill_line(rule.action.text or "", values(rule, self._mail, self._knowledge.values))
 
 
 TYPE_CHECKING = False

@@ -85,7 +85,10 @@ if TYPE_CHECKING:
     Question = tuple[bytes, str]
 
     class Check(Protocol):
-        """One look at the session.  A check opens nothing itself: what it needs it asks of the lookups."""
+        """One look at the session.  A check opens nothing itself: what it needs it asks of the lookups.
+
+        One with an attribute "constant" that is true says the same of everybody, and is asked once in a session.
+        """
 
         async def __call__(self, mail: Mail, lookups: Lookups, wanted: tuple[str, ...]) -> Findings:
             """The values of the wanted names at least: True, False, None for unknown, a number for a fact.
@@ -184,6 +187,12 @@ if TYPE_CHECKING:
 
         async def prefetch(self, questions: Sequence[Question]) -> None:
             """Ask all of these at once, so that ask() has their answers; a failure comes to light there."""
+
+        def strike(self, zone: bytes, strikes: int = 1) -> bool:
+            """A zone has failed; after three in a row it is not asked for a while.  True when that begins now."""
+
+        def clear(self, zone: bytes) -> None:
+            """A zone has answered with sense."""
 
     class Store(Protocol):
         """What is remembered between sessions, shared by all; keys and values are bytes, lifetimes seconds."""

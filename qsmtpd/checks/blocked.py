@@ -7,7 +7,6 @@ control/blocklist.cdb: the keys of netblock.key(), and the value CODE UNTIL REAS
 599 banned; UNTIL is seconds since 1970, 0 for no end; what is over is as if it were not there.  The smallest netblock decides.
 """
 
-from ..netblock import keys
 from .base import LookupFailedError, Mail
 
 DATABASE = "blocklist.cdb"
@@ -54,6 +53,8 @@ async def _ask(mail: Mail, lookups: "Lookups", findings: "Findings") -> None:
     """
     if await lookups.has_key(DATABASE, b"") is None:
         return
+    from ..netblock import keys  # noqa: PLC0415 - most sites have no such file
+
     try:
         for key in keys(mail.ip):
             value = await lookups.value(DATABASE, key)

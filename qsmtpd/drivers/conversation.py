@@ -8,7 +8,6 @@ import time
 from .. import replies
 from ..checks.base import LookupFailedError
 from ..events import Chunk, Closed, Connected, Data, EndOfData, Helo, Mail, NeedData, Rcpt
-from ..headersection import FieldFilter, HeaderSection
 from ..qmail.control import ControlError
 from ..qmail.env import Peer
 from ..replies import Reply
@@ -42,7 +41,7 @@ class Conversation:
         self._journal = journal
         self._own_fields = own_fields
         self._section: HeaderSection | None = None
-        self._filter = FieldFilter(())
+        self._filter: FieldFilter
         self._started = time.monotonic()
         self._verdict = "eof"
         self._rule: str | None = None
@@ -133,6 +132,8 @@ class Conversation:
         except OSError as error:
             self._fault(error)
             return Verdict(replies.NO_QUEUE)
+        from ..headersection import FieldFilter, HeaderSection  # noqa: PLC0415 - most sessions of a busy server never get so far
+
         self._section = HeaderSection()
         self._filter = FieldFilter(self._own_fields)
         return Verdict(replies.GO_AHEAD)
@@ -145,7 +146,7 @@ class Conversation:
         elif section.feed(data):
             await self._begin(section)
 
-    async def _begin(self, section: HeaderSection) -> None:
+    async def _begin(self, section: "HeaderSection") -> None:
         """The header is there: our own fields, the Received field, and what has come so far."""
         from ..qmail import received  # noqa: PLC0415 - most sessions of a busy server never get so far
 
@@ -234,6 +235,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
+    from ..headersection import FieldFilter, HeaderSection
     from ..policy import Policy
     from ..qmail.outcome import Outcome
     from ..session import Session

@@ -3,6 +3,9 @@
 TEXT = b"""\
 # The rules of a site without control/rules.  They ask nobody: no DNS, no store.  docs/rules.md says what may be added.
 
+# Who talks before the greeting was not going to listen; a negative control/greetdelay asks for this.
+earlytalk & greetdelay < 0 close@connect 554 5.7.1 "you talk too early, goodbye"
+
 # What the scanners of qqshim have found is worse than anything that the client is trusted with.
 virus                      refuse 554 5.7.1 "sorry, this message has a virus: {reason}"
 
@@ -22,9 +25,6 @@ relay                      accept
 
 # A bounce goes to the one who sent the message.
 bounce-many                defer 452 4.5.3 "sorry, a bounce has one recipient"
-
-# Who talks before the greeting was not going to listen; a negative control/greetdelay asks for this.
-earlytalk & greetdelay < 0 close@connect 554 5.7.1 "you talk too early, goodbye"
 
 # control/brtlimit: who guesses addresses is not given any more guesses.
 too-many-bad               close 421 4.7.0 "too many invalid addresses, goodbye"

@@ -35,9 +35,11 @@ async def read(rules: Rules, stage: int, known: "Known", ask: "Ask", trace: "Tra
     reading = Reading()
     unsure = False
     for rule in rules.at(stage):
-        value = await _value(rule, known, ask)
+        value = rule.expression.value(known)
+        if value.__class__ is tuple or (value is True and (rule.condition is not None or rule.lists)):
+            value = await _value(rule, known, ask)
         if trace is not None:
-            trace(rule, value)
+            trace(rule, value)  # type: ignore[arg-type]  # nothing is missing any more
         verb = rule.action.verb
         if value is not True:
             if value is None and verb == "accept" and not rule.action.shadow:

@@ -49,28 +49,29 @@ class Rule:
 
     line        its number in the file, 1 for the first
     expression, action  as written
+    names       the words of the expression, each as often as it stands there
     stage       from which stage on it can be decided: the latest of its names'
     spoken      the stage from which on the action takes place: RCPT, or as "@" says, or the rule's own stage when that is later
     condition   for verbs that decide only when they defer: what must hold besides; asked only when the expression holds
     lists       for a text with {lists}: the names of DNS lists in the expression, which are all asked, at once
     """
 
-    __slots__ = ("action", "condition", "expression", "line", "lists", "spoken", "stage")
+    __slots__ = ("action", "condition", "expression", "line", "lists", "names", "spoken", "stage")
 
     def __init__(self, line: int, expression: "Expression", action: Action, vocabulary: "Mapping[str, Term]") -> None:
         self.line = line
         self.expression = expression
         self.action = action
         self.condition = _condition(line, action)
-        used = names(expression)
-        stages = [vocabulary[name].stage for name in used]
+        self.names = names(expression)
+        stages = [vocabulary[name].stage for name in self.names]
         if action.verb in DEFERRING:
             stages.append(RCPT)
         self.stage = max(stages, default=0)
         self.spoken = max(RCPT if action.at is None else action.at, self.stage)
         self.lists: tuple[str, ...] = ()
         if action.text is not None and "{lists}" in action.text:
-            self.lists = tuple([name for name in used if vocabulary[name].kind in ("dnsbl", "rhsbl")])
+            self.lists = tuple([name for name in self.names if vocabulary[name].kind in ("dnsbl", "rhsbl")])
 
 
 def draw(line: int) -> str:
@@ -114,7 +115,11 @@ class Rules:
 
     def words(self, stage: int) -> tuple[str, ...]:
         """The words that stand in rules of a stage."""
-        return tuple(dict.fromkeys([name for rule in self.rules if rule.stage == stage for name in names(rule.expression)]))
+        return tuple(dict.fromkeys([name for rule in self.rules if rule.stage == stage for name in rule.names]))
+
+    def counted(self, counts: "Container[str]") -> tuple[str, ...]:
+        """Those of some words that stand in any rule."""
+        return tuple(dict.fromkeys([name for rule in self.rules for name in rule.names if name in counts]))
 
     def fields(self, stage: int = 0) -> tuple[bytes, ...]:
         """The names of the header fields that rules give, those that speak at the stage or later."""
@@ -131,7 +136,7 @@ class Rules:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from .expression import Expression
     from .vocabulary import Term

@@ -34,6 +34,12 @@ class DictDns:
     async def prefetch(self, questions: Sequence[tuple[bytes, str]]) -> None:
         self.prefetched += questions
 
+    def strike(self, zone: bytes, strikes: int = 1) -> bool:
+        return False
+
+    def clear(self, zone: bytes) -> None:
+        pass
+
 
 class DictStore:
     """Values without lifetimes; down: every call fails."""
