@@ -12,13 +12,14 @@ from qsmtpd.drivers.stdio import complete
 from qsmtpd.headersection import HeaderSection
 from qsmtpd.policy import Disposal, Policy
 from qsmtpd.qmail import env
-from qsmtpd.qmail.control import Control, ControlError
+from qsmtpd.qmail.control import ControlError
 from qsmtpd.qmail.env import Peer
 from qsmtpd.replies import Reply
 from qsmtpd.rules.vocabulary import CONTENT
 from qsmtpd.ruling import Ruled, Verdict
 
 from .onlooker import Onlooker
+from .othercontrol import OtherControl
 from .preset import preset
 from .stopwatch import Stopwatch, TimedConfig
 from .witness import Reading, Witness
@@ -58,20 +59,6 @@ class Step:
     ms: float = 0.0
 
 
-class RulesControl(Control):
-    """A control directory with another file of rules; None for its own."""
-
-    __slots__ = ("_rules",)
-
-    def __init__(self, directory: str, rules: str | None) -> None:
-        super().__init__(directory)
-        self._rules = rules
-
-    def path(self, name: str) -> str:
-        """See Control."""
-        return self._rules if name == "rules" and self._rules is not None else super().path(name)
-
-
 class Rehearsal:
     """One session; step by step, until it is over.
 
@@ -93,7 +80,7 @@ class Rehearsal:
         self.steps: list[Step] = []
         self.over = False
         watch = Stopwatch()
-        control = RulesControl(env.control_directory(), rules)
+        control = OtherControl(env.control_directory(), rules=rules)
         self.config = TimedConfig(control)
         self.config.watch = watch
         lookups = Onlooker(control, env.qmail_home(), now=time.time(), note=self._lookup)

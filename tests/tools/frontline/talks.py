@@ -67,10 +67,20 @@ TRANSACTION = st.tuples(st.sampled_from(SENDERS), st.lists(st.sampled_from(RECIP
 MESSAGE = b"From: a\r\nTo: good@bench.test\r\n\r\nx\r\n"
 
 
-def said(name: str | None, transactions: list[tuple[str, list[str], bool]], leaves: bool) -> bytes:
-    """What a client says that means them; leaves: it goes without QUIT.  It sends a message without waiting whether it may."""
-    lines = [] if name is None else [f"EHLO {name}\r\n"]
-    for sender, recipients, _ in transactions:
-        lines.append(f"MAIL FROM:<{sender}>\r\n")
-        lines += [f"RCPT TO:<{recipient}>\r\n" for recipient in recipients]
+def talk(parts: list[tuple[str | None, list[tuple[str, list[str], bool]]]], leaves: bool) -> bytes:
+    """A whole session: names said in EHLO (None: nothing is said), each with transactions; with a message where it says so.
+
+    The client does not wait whether it may: what it is not allowed is one refused command more.
+    """
+    lines = []
+    for name, transactions in parts:
+        lines += [] if name is None else [f"EHLO {name}\r\n"]
+        for sender, recipients, sends in transactions:
+            lines.append(f"MAIL FROM:<{sender}>\r\n")
+            lines += [f"RCPT TO:<{recipient}>\r\n" for recipient in recipients]
+            lines += ["DATA\r\n.\r\n"] if sends else []
     return "".join(lines).encode() + (b"" if leaves else b"QUIT\r\n")
+
+
+TALKS = st.builds(
+    talk, st.lists(st.tuples(st.none() | st.sampled_from(NAMES), st.lists(TRANSACTION, max_size=3)), max_size=3), st.booleans())

@@ -42,7 +42,7 @@ def test_the_replies_are_the_sessions(
         rules: str, env: dict[str, bytes], name: str, talk: tuple[str, list[str]], site: QmailHome) -> None:
     """Byte for byte up to the message, for any rules; "defer 50%" draws by chance in both."""
     home = with_rules(site, rules.replace("defer 50%", "defer"))
-    lines = talks.said(name, [(*talk, True)], True)
+    lines = talks.talk([(name, [(*talk, False)])], True)
 
     session = rehearsed(home, env, CLIENT._replace(helo=name.encode()), talk)
     played = Played(home, env, [lines + b"DATA\r\n" + talks.MESSAGE + b".\r\n"])
