@@ -69,8 +69,10 @@ class Config:
         self.ruleseed = values.text("ruleseed")
         self.control = control
         self.hosts = RcptHosts(_lowered(control, "rcpthosts"))
-        self.valid = ValidRcpt(_lowered(control, "validrcptto"), _recipients(control), self.envnoathost)
-        self.rcptcheck, self.rcptcallout = _ask_others(self)
+        self.rcptcheck, server = _ask_others(self)
+        self.rcptcallout: "AsksRecipient | None" = server
+        self.valid = ValidRcpt(
+            _lowered(control, "validrcptto"), _recipients(control), self.envnoathost, server and server.concerns)
         self.tags, self.vocabulary = files.words(control)
         text = control.read("rules")
         self.rules = files.rules(control, TEXT if text is None else text, self.vocabulary)
@@ -104,7 +106,7 @@ def _lowered(control: Control, name: str) -> frozenset[bytes] | None:
     return None if lines is None else frozenset(line.lower() for line in lines)
 
 
-def _ask_others(config: Config) -> "tuple[AsksRecipient | None, AsksRecipient | None]":
+def _ask_others(config: Config) -> "tuple[AsksRecipient | None, RcptCallout | None]":
     """The program, and the servers behind us, that are asked about recipients; None where none is named."""
     program = server = None
     if env.get("RCPTCHECK") or config.control.line("rcptcheck"):
@@ -131,4 +133,5 @@ def _recipients(control: Control) -> tuple[RecipientsRule, ...] | None:
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .checks.base import Check
+    from .checks.rcptcallout import RcptCallout
     from .policy import AsksRecipient

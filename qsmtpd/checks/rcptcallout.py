@@ -24,13 +24,17 @@ class RcptCallout:
     def __init__(self, domains: frozenset[bytes]) -> None:
         self.domains = domains
 
+    def concerns(self, host: bytes) -> bool:
+        """Whether the mailboxes of a domain, in lower case, are at the server behind us."""
+        return not self.domains.isdisjoint(host_keys(host))
+
     async def __call__(self, mail: Mail, lookups: "Lookups") -> bool | None:
         """True when nothing speaks against the recipient in hand, False when there is no such address.
 
         Raises:
             LookupFailedError: the server does not say: a temporary failure.
         """
-        if mail.known or mail.host is None or self.domains.isdisjoint(host_keys(mail.host)):
+        if mail.known or mail.host is None or not self.concerns(mail.host):
             return True
         exists = await lookups.callouts.recipient(mail.recipient)
         if exists is None:

@@ -7,7 +7,7 @@ recipients            s/qmail: lines "host:cdb", "@host:cdb", "*:cdb", "cdb", "!
                       when that is no address, user-@host; its exit code is 0 (yes), 1 or 100 (no), or trouble
 
 One that has the address is enough.  Where databases are and none has it, it does not exist; where there are none, nobody was
-asked.  Postmaster without a domain always exists (RFC 5321 section 4.5.1).
+asked, nor where the mailboxes of the domain are elsewhere.  Postmaster without a domain always exists (RFC 5321 section 4.5.1).
 """
 
 from .base import LookupFailedError
@@ -19,16 +19,21 @@ YES, NO = 0, (1, 100)
 class ValidRcpt:
     """What the policy asks for every recipient in our domains, before any rule; it counts, and gives the reply."""
 
-    def __init__(self, text: frozenset[bytes] | None, rules: "tuple[RecipientsRule, ...] | None", default_host: bytes) -> None:
+    def __init__(
+            self, text: frozenset[bytes] | None, rules: "tuple[RecipientsRule, ...] | None", default_host: bytes,
+            elsewhere: "Callable[[bytes], bool] | None" = None,
+    ) -> None:
         """The parsed text files; None for one that is not there.
 
         text          the lines of validrcptto in lower case
         rules         the lines of recipients
         default_host  what qmail-send appends to an address without "@": control/envnoathost
+        elsewhere     whether the next hop has the mailboxes of a domain, and is asked about them; None: of no domain
         """
         self.text = text
         self.rules = rules
         self.default_host = default_host
+        self.elsewhere = elsewhere
         self._asked = [self._simpson, self._sagredo, self._sqmail]
 
     async def knows(self, address: bytes, lookups: "Lookups") -> bool | None:
@@ -44,7 +49,9 @@ class ValidRcpt:
                 return True
             if known is None:
                 self._asked.remove(ask)  # it is not there, and a session sees one state of the databases
-        return False if self._asked else None
+        if not self._asked or (self.elsewhere is not None and self.elsewhere(address.rpartition(b"@")[2])):
+            return None
+        return False
 
     async def _simpson(self, address: bytes, lookups: "Lookups") -> bool | None:
         user, _, host = address.rpartition(b"@")
@@ -146,4 +153,6 @@ class RecipientsRule:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .base import Lookups

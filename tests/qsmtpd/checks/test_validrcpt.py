@@ -52,6 +52,15 @@ def test_sqmail_rules(rule: bytes, recipient: bytes, verdict: bool) -> None:
     assert known(recipient, lookups, None, rule) is verdict
 
 
+def test_mailboxes_elsewhere_are_not_unknown_because_we_do_not_have_them() -> None:
+    """Our own users in a database, a friend's at the server behind us: that server is asked about those we do not have."""
+    lookups = DictLookups({"validrcptto.cdb": {b"good@bench.test", b"good@friend.test"}})
+    check = ValidRcpt(None, None, b"bench.test", lambda host: host == b"friend.test")
+
+    assert [complete(check.knows(address, lookups)) for address in (
+        b"good@bench.test", b"bad@bench.test", b"Good@Friend.test", b"bad@FRIEND.test")] == [True, False, True, None]
+
+
 def test_a_database_that_is_not_there() -> None:
     """A named one: a fault of ours, no recipient that does not exist."""
     with pytest.raises(LookupFailedError, match=r"none\.cdb: named in control/recipients, and not there"):
