@@ -1,15 +1,22 @@
 """What the rules of the site say of a message: one reading for each recipient, or for all about whom the same is known.
 
-What a session has carried out already is not done twice: of the rules that it could decide only "accept" is left to be said.
+What a session has carried out already is not done twice: rules that need no scanner decide nothing more.
+A message that was held before has been accepted long ago: what is not known of its client will never be.  So what would be
+deferred for that is refused instead, which is to say that the holding queue puts it into its dead/, and nobody gets a bounce.
 """
 
+from qsmtpd.qmail import env
 from qsmtpd.rules.evaluate import read
 from qsmtpd.rules.fates import ACCEPT, fate
+from qsmtpd.rules.rule import SOFTENED
 from qsmtpd.rules.text import fill_line
 from qsmtpd.rules.vocabulary import CONTENT
 from qsmtpd.rules.wording import NO_QUARANTINE, lists, reasons, wording
 
 from .reply import Reply
+
+HELD = "HOLDQ_RUNNING"
+"""Set by holdq run for all that it starts: the message has been held, and must not be again."""
 
 
 class Judgement:
@@ -22,19 +29,27 @@ class Judgement:
     values   what may stand in braces in their texts
     """
 
-    __slots__ = ("notes", "rule", "shadows", "values", "verb")
+    __slots__ = ("_hopeless", "notes", "rule", "shadows", "values", "verb")
 
-    def __init__(self, reading: "Reading", values: "Callable[[Rule], Mapping[str, bytes]]", *, carried_out: bool) -> None:
-        done = carried_out and reading.rule is not None and reading.rule.stage < CONTENT
-        self.verb = "accept" if done else reading.verb
-        self.rule = reading.rule
-        self.notes = [rule for rule in reading.notes if not carried_out or rule.stage == CONTENT]
-        self.shadows = [rule for rule in reading.shadows if not carried_out or rule.stage == CONTENT]
+    def __init__(
+            self, reading: "Reading", values: "Callable[[Rule], Mapping[str, bytes]]", *, carried_out: bool, held: bool,
+    ) -> None:
+        rule = reading.rule
+        done = carried_out and rule is not None and rule.stage < CONTENT
+        self._hopeless = held and rule is not None and reading.verb == "defer" and rule.action.verb in SOFTENED
+        self.verb = "accept" if done else "refuse" if self._hopeless else reading.verb
+        self.rule = rule
+        self.notes = [rule for rule in reading.notes
+                      if (rule.stage == CONTENT or not carried_out) and not (held and rule.action.verb == "hold")]
+        self.shadows = [rule for rule in reading.shadows if rule.stage == CONTENT or not carried_out]
         self.values = values
 
     def reply(self) -> Reply:
         """What the client is told when this decides for all."""
         assert self.rule is not None
+        if self._hopeless:
+            why = f"rule {self.rule.line} holds; whether one above it that accepts does is not known any more"
+            return Reply(554, "5.7.1", why)
         said = wording(self.rule, self.verb, CONTENT, self.values(self.rule))
         lines = [line if isinstance(line, str) else line.decode("ascii") for line in said.lines]
         return Reply(said.code, said.status, *lines)
@@ -70,7 +85,7 @@ class Ruled:
         self.fields = list(dict.fromkeys([text for each in distinct for _, text in each.filled("header")]))
         self.logs = [pair for each in distinct for pair in each.filled("log")]
         self.shadows = list(dict.fromkeys([rule.line for each in distinct for rule in each.shadows]))
-        self.hold = any(rule.action.verb == "hold" for each in distinct for rule in each.notes)
+        self.hold = any(each.filled("hold") for each in distinct)
         self._decide(quarantine)
 
     def _decide(self, quarantine: bytes | None) -> None:
@@ -91,10 +106,11 @@ class Ruled:
 class Ruling:
     """The rules, read for one message."""
 
-    __slots__ = ("_known", "_mail", "_origin", "_said", "_site")
+    __slots__ = ("_held", "_known", "_mail", "_origin", "_said", "_site")
 
     def __init__(self, site: "Site", origin: "Origin", mail: "Mail", said: "Hearsay", known: "Knowledge") -> None:
         self._site = site
+        self._held = env.get(HELD) is not None
         self._origin = origin
         self._mail = mail
         self._said = said
@@ -131,7 +147,7 @@ class Ruling:
             return self._values(rule, recipient, known)
 
         reading = complete(read(self._site.rules, CONTENT, known, ask))
-        return Judgement(reading, values, carried_out=self._site.carried_out)
+        return Judgement(reading, values, carried_out=self._site.carried_out, held=self._held)
 
     def _values(self, rule: "Rule", recipient: bytes, known: "Words") -> "dict[str, bytes]":
         score = known.get("score")

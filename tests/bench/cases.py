@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import cdbx
 
+from qsmtpd.rules.default import TEXT
+
 ROOT = Path(__file__).parents[2]
 VENV = Path(sys.prefix)
 PACKAGES = Path("lib", f"python{sys.version_info[0]}.{sys.version_info[1]}", "site-packages")
@@ -102,6 +104,8 @@ class Site:
         self.envelope = place / "envelope"
         self.envelope.write_bytes(b"Fsender@client.test\0Tgood@bench.test\0\0")
         subprocess.run([VENV / "bin/holdq", "init", "--one-uid"], env=self.environment(), check=True, stdout=subprocess.DEVNULL)
+        shutil.copytree(self.home / "control", self.home / "control-rules")
+        (self.home / "control-rules/rules").write_bytes(TEXT)
         self._launcher()
 
     def environment(self, more: dict[str, str] | None = None) -> dict[str, str]:
@@ -175,6 +179,8 @@ def _messages(site: Site) -> list[Case]:
         Case(MESSAGE, "floor: C that reads all", [site.place / "drain"], floor="C", weight=4),
         Case(MESSAGE, "floor: python3 -I -S -c that reads all", [*BARE, DRAIN], floor="Python"),
         Case(MESSAGE, "qqshim without scanners, then the C program", shim, network, budget=(15, 14), marks=("message qp=",)),
+        Case(MESSAGE, "the same, with the default rules as control/rules", shim,
+             {**network, "CONTROLDIR": str(site.home / "control-rules")}, budget=(15, 14), marks=("message qp=",)),
         Case(MESSAGE, "holdq-queue: on the disk", hold, network, marks=("hold ",)),
     ]
 

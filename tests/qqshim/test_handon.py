@@ -174,7 +174,7 @@ def test_next_program_killed_at_any_time(shim: Shim, qmail_home: QmailHome) -> N
         before = len(qmail_home.messages())
         code, _ = shim(LARGE, during=kill).reply
         if code == 250:
-            assert len(qmail_home.messages()) == before + 1
+            assert len(qmail_home.messages()) > before, "what a killed one had begun may have come to its end meanwhile"
         else:
             assert code == 451
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qqshim.ruling import Ruled
+from holdq import config
+from qqshim.ruling import HELD, Ruled
 from qqshim.scanners.base import Finding
 from qsmtpd.rules.wording import NO_QUARANTINE, UNSURE
 from tests.qqshim.arrived import CLEAN, HAM, NOBODY, SPAM, VIRUS, World, mail, session
@@ -33,8 +34,9 @@ def verbs(ruled: Ruled) -> list[str]:
     ("score >= 8 refuse", [CLEAN, SPAM], None),
     ("spam defer", [CLEAN, SPAM], (451, "4.7.1", ("sorry, not now by the rules of this site, try again later",))),
     ("spam close", [SPAM], (421, "4.7.0", ("sorry, not by the rules of this site, goodbye",))),
-    ("spam accept\nany refuse", [SPAM], None),
-    ("!spam accept\nany refuse", [HAM], None),
+    ("spam accept\nsize > 0 refuse", [SPAM], None),
+    ("!spam accept\nsize > 0 refuse", [HAM], None),
+    ("any refuse\nunknown(spf-pass) defer\nunknown(dul) & spam refuse", [HAM], None),
     ("virus-unknown | spam-unknown defer", [CLEAN, HAM], None),
     ("size > 10 & hops < 3 refuse 552", [], (552, "5.7.1", ("sorry, not by the rules of this site",))),
     ("no-date refuse", [], (550, "5.7.1", ("sorry, not by the rules of this site",))),
@@ -119,7 +121,7 @@ def test_what_takes_note(world: World) -> None:
 
 def test_nothing_is_done_twice(world: World) -> None:
     """What the session could decide, or note, it has; its own accept counts here, too."""
-    rules = ('any header "X-Site: 1"\nany hold\nany log "x"\nany ?refuse\nspam header "X-Spam: 1"\n'
+    rules = ('no-date header "X-Site: 1"\nno-date hold\nno-date log "x"\nno-date ?refuse\nspam header "X-Spam: 1"\n'
              'size > 1 quarantine\nspam refuse')
     of_session = world.ruled(rules, SPAM, origin=session(b"!relay"))
     of_stock = world.ruled(rules, SPAM, quarantine=b"aside@x.test")
@@ -129,6 +131,22 @@ def test_nothing_is_done_twice(world: World) -> None:
     assert (of_stock.fields, of_stock.hold, of_stock.logs, of_stock.shadows) == (
         [b"X-Site: 1", b"X-Spam: 1"], True, [(3, b"x")], [4])
     assert verbs(of_stock) == ["quarantine"]
+
+
+def test_what_has_been_held(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not held again; and what nobody can know any more is not waited for: the holding queue puts it aside."""
+    monkeypatch.setenv(HELD, "/var/qmail/holdq")
+    for more in ("spam refuse", "spam discard", "spam quarantine"):
+        ruled = world.ruled(f"known-good accept\nspam hold\n{more}", SPAM, origin=NOBODY)
+        assert ruled.reply is not None
+        assert (ruled.hold, ruled.reply.code) == (False, 554)
+        assert ruled.reply.text.startswith("rule 3 holds")
+
+    assert world.ruled("known-good accept\nspam hold\nspam refuse", HAM, origin=NOBODY).reply is None
+    refused = world.ruled('spam refuse "x"', SPAM, origin=NOBODY).reply
+    assert refused is not None
+    assert refused.lines == ("x",)
+    assert HELD == config.RUNNING
 
 
 def test_a_text_from_the_network_stays_a_text(world: World) -> None:

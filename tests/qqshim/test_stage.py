@@ -245,7 +245,7 @@ def test_behind_a_stock_server(stock: Calls, qmail_home: QmailHome) -> None:
     """RELAYCLIENT, the site's variables and the message are known, nothing else; all that rules say is ours to do."""
     qmail_home.write("rules", (
         'vip accept\nvirus refuse 553 5.7.1 "no {reason}"\nrelay accept\nsize > 10000 quarantine\n'
-        'friends accept\nspam refuse\nany header "X-Site: {rcpt}"\n'))
+        'friends accept\nspam refuse\nno-date header "X-Site: {rcpt}"\n'))
 
     assert stock(MESSAGE + EICAR, RELAYCLIENT="").reply == (554, f"no {SIGNATURE} (#5.7.1)")
     assert stock(MESSAGE + EICAR, VIP="").reply == (250, "ok")
@@ -257,6 +257,19 @@ def test_behind_a_stock_server(stock: Calls, qmail_home: QmailHome) -> None:
     assert stock(MESSAGE + b"x" * 10_000).reply == (451, "sorry, no place for this message, try again later (#4.3.0)")
     assert stock(MESSAGE + b"x" * 10_000, QUARANTINETO="heap@bench.test").reply == (250, "ok")
     assert qmail_home.messages()[-1][1] == b"Fsender@example.org\0Theap@bench.test\0\0"
+
+
+def test_what_the_runner_of_the_holding_queue_hands_on(stock: Calls, qmail_home: QmailHome) -> None:
+    """holdqnext is qqshim: nothing goes round, and a refusal goes to dead/, for its 250 was said."""
+    qmail_home.write("rules", (
+        "any hold\nrelay accept\nscore > 5 & score < 100 hold\nunknown(sender-ok) defer\nscore > 100 refuse\n"))
+    held = {"HOLDQ_RUNNING": str(qmail_home.path / "holdq"), "PROTO": ""}
+
+    assert stock(MESSAGE, **held).reply == (250, "ok")
+    assert stock(MESSAGE + OFFER, **held).reply == (250, "ok")
+    assert len(qmail_home.messages()) == 2
+    assert stock(MESSAGE + OFFER).exit_code == 55, "there is no holdq-queue here"
+    assert stock(MESSAGE + GTUBE, **held).reply[0] == 554
 
 
 def test_in_the_header_and_for_each_recipient(stock: Calls, qmail_home: QmailHome) -> None:
