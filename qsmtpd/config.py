@@ -72,7 +72,8 @@ class Config:
         self.rcptcheck, server = _ask_others(self)
         self.rcptcallout: "AsksRecipient | None" = server
         self.valid = ValidRcpt(
-            _lowered(control, "validrcptto"), _recipients(control), self.envnoathost, server and server.concerns)
+            _lowered(control, "validrcptto"), _recipients(control), self.envnoathost,
+            None if server is None else server.concerns)
         self.tags, self.vocabulary = files.words(control)
         text = control.read("rules")
         self.rules = files.rules(control, TEXT if text is None else text, self.vocabulary)
