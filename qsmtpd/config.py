@@ -6,7 +6,6 @@ What the checks need they read when a rule first asks for them (catalogue.py).
 from . import catalogue
 from .checks.rcpthosts import RcptHosts
 from .checks.validrcpt import RecipientsRule, ValidRcpt
-from .qmail import env
 from .qmail.control import Control, digits
 from .qmail.settings import Setting, Settings
 from .rules import files
@@ -90,8 +89,8 @@ class Config:
 def _greetdelay(control: Control, text: bytes | None) -> int:
     """Seconds with their sign; SMTPD_GREETDELAY and DROP_PRE_GREET, of another qmail, are the same in two variables."""
     if not text:
-        text = env.get("SMTPD_GREETDELAY") or b"0"
-        if env.get("DROP_PRE_GREET"):
+        text = control.variable("SMTPD_GREETDELAY") or b"0"
+        if control.variable("DROP_PRE_GREET"):
             text = b"-" + text
     try:
         seconds = digits(text.removeprefix(b"-"))
@@ -110,7 +109,7 @@ def _lowered(control: Control, name: str) -> frozenset[bytes] | None:
 def _ask_others(config: Config) -> "tuple[AsksRecipient | None, RcptCallout | None]":
     """The program, and the servers behind us, that are asked about recipients; None where none is named."""
     program = server = None
-    if env.get("RCPTCHECK") or config.control.line("rcptcheck"):
+    if config.control.variable("RCPTCHECK") or config.control.line("rcptcheck"):
         from .checks import rcptcheck  # noqa: PLC0415
 
         program = rcptcheck.configured(config)

@@ -241,7 +241,7 @@ class Policy:
         except LookupFailedError as error:
             self._lookups.note(b"callout: %b" % str(error).encode("ascii", "replace"))
             return Verdict(replies.UNVERIFIED, "callout")
-        if known:
+        if known is not False:
             return None
         mail.known = False
         mail.bad += 1

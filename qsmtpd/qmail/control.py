@@ -6,6 +6,7 @@ raises ControlError: the caller answers with a temporary failure, so that no fau
 
 import posix
 
+from . import env
 from .logline import quote
 
 PIECE = 65536
@@ -16,12 +17,16 @@ class ControlError(Exception):
 
 
 class Control:
-    """The files of one control directory."""
+    """The files of one control directory, and the variables that go before them.
 
-    __slots__ = ("directory",)
+    variable  gives the value of a variable, None when it is not set: those of the process, or of a connection
+    """
 
-    def __init__(self, directory: str) -> None:
+    __slots__ = ("directory", "variable")
+
+    def __init__(self, directory: str, variable: "Callable[[str], bytes | None]" = env.get) -> None:
         self.directory = directory
+        self.variable = variable
 
     def path(self, name: str) -> str:
         return f"{self.directory}/{name}"
@@ -102,3 +107,8 @@ def digits(text: bytes) -> int:
     if not (text.isdigit() and len(text) <= 20):
         raise ValueError(f"expected a number of at most 20 digits, found {quote(text[:40])}")
     return min(int(text), 2**63 - 1)
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable

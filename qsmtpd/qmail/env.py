@@ -66,12 +66,12 @@ class Peer:
         self.local_port = local_port
 
 
-def peer() -> Peer:
-    """The Peer of this process; under PROTO=TCP6 (ucspi-tcp6, s/qmail) the TCP6 names stand first."""
-    six = get("PROTO") == b"TCP6"
+def peer(variable: "Callable[[str], bytes | None]" = get) -> Peer:
+    """The Peer of some variables, of this process by default; under PROTO=TCP6 (ucspi-tcp6, s/qmail) the TCP6 names stand first."""
+    six = variable("PROTO") == b"TCP6"
 
     def named(name: str) -> bytes | None:
-        return (get(f"TCP6{name}") if six else None) or get(f"TCP{name}") or None
+        return (variable(f"TCP6{name}") if six else None) or variable(f"TCP{name}") or None
 
     local_ip = _unmapped(named("LOCALIP") or b"unknown")
     return Peer(
@@ -87,3 +87,8 @@ def peer() -> Peer:
 def _unmapped(ip: bytes) -> bytes:
     """An IPv4-mapped address (RFC 4291 2.5.5.2, "::ffff:192.0.2.1") as IPv4; any other as it is."""
     return ip[7:] if ip[:7].lower() == b"::ffff:" and b"." in ip else ip
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable

@@ -3,7 +3,6 @@
 Each program has a table of Settings; its man page is compared with the table by tests/test_docs.py.
 """
 
-from . import env
 from .control import Control, ControlError, digits
 from .logline import quote
 
@@ -52,7 +51,7 @@ class Settings:
 
 def _value(setting: Setting, control: Control) -> int | bytes | None:
     variable = setting.name.upper()
-    line = env.get(variable)
+    line = control.variable(variable)
     if line is not None:
         line = line.rstrip(b" \t")
     if line or (line is not None and not isinstance(setting.default, int)):

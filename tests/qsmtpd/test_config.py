@@ -50,7 +50,7 @@ def test_a_time_of_nothing_is_a_second(qmail_home: QmailHome) -> None:
 
 
 @pytest.mark.parametrize(("name", "text"), [
-    ("databytes", "-1"), ("timeoutsmtpd", "ten"), ("brtlimit", "1_0"), ("recipients", "x|prog"), ("me", ""),
+    ("databytes", "-1"), ("timeoutsmtpd", "ten"), ("brtlimit", "1_0"), ("recipients", "x|"), ("me", ""),
     ("rules", "dull refuse"), ("tags", "virus dnsbl a.test"), *(("greetdelay", text) for text in (
         "soon", "--5", "5s", "271", "-1000", "-"))])
 def test_what_makes_no_sense_is_an_error_that_names_the_file(name: str, text: str, qmail_home: QmailHome) -> None:
