@@ -51,6 +51,7 @@ class Replay:
         whole = [*self._words(last)]
         alone = not any(is_rcpt for is_rcpt, _ in lines)
         rerun = Rerun(self._config, last, self._relay(whole, lines), alone=alone)
+        rerun.lasting = self._lasting(whole, lines)
         rerun.learn([word for word in whole if word.stage == CONNECT])
         return last, [self._alone(rerun, last, whole)] if alone else list(self._recipients(rerun, lines))
 
@@ -63,6 +64,23 @@ class Replay:
             if word.name == "relay":
                 return bool(word.value)
         return False if any(line.get(b"is") in NOT_RELAY for _, line in lines) else None
+
+    def _lasting(self, whole: list[Known], lines: list[tuple[bool, Line]]) -> frozenset[str]:
+        """Words of MAIL or RCPT that were found out once for the whole session, for they are the same for everybody.
+
+        Known at its end, and not among the news of the last transaction; of a recipient nothing else is known at the end.
+        """
+        last_in: dict[str, int] = {}
+        transactions = sum(b"from" in line for is_rcpt, line in lines if is_rcpt)
+        if transactions > 1:
+            number = 0
+            for is_rcpt, line in lines:
+                number += is_rcpt and b"from" in line
+                for word in self._words(line):
+                    last_in[word.name] = number
+        return frozenset(
+            word.name for word in whole
+            if word.stage == RCPT or (word.stage == MAIL and last_in.get(word.name, transactions) < transactions))
 
     def _recipients(self, of: Rerun, lines: list[tuple[bool, Line]]) -> Iterator[Outcome]:
         of.step(CONNECT, self._speaks)

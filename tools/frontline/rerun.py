@@ -30,7 +30,10 @@ STAGES = {b"connect": CONNECT, b"helo": HELO, b"mail": MAIL}
 
 
 class Rerun:
-    """The state of one session under the rules to try."""
+    """The state of one session under the rules to try.
+
+    lasting  words that are not forgotten, whatever stage they are of
+    """
 
     def __init__(self, config: LoggedConfig, last: Line, relay: bool | None, *, alone: bool) -> None:
         """last  its session line; alone  it had no recipients."""
@@ -45,13 +48,15 @@ class Rerun:
         self._ended = False
         self._missing: tuple[str, ...] = ()
         self._missing_at_connect = False
+        self.lasting: frozenset[str] = frozenset()
 
     def learn(self, words: Sequence[Known]) -> None:
         """These are known from now on."""
         for stage, name, value in words:
             if stage <= RCPT:
                 self._values[name] = value
-                self._learnt[stage].append(name)
+                if name not in self.lasting:
+                    self._learnt[stage].append(name)
 
     def forget(self, stage: int) -> None:
         """What was learnt of a stage and those behind it."""

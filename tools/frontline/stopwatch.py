@@ -49,9 +49,10 @@ class TimedConfig(Config):
 
 
 class TimedCheck:
-    """A check, whichever it is."""
+    """A check, whichever it is; constant as in base.Check."""
 
     def __init__(self, inner: "Check", watch: Stopwatch) -> None:
+        self.constant: bool = getattr(inner, "constant", False)
         self._inner = inner
         self._watch = watch
 
