@@ -12,18 +12,19 @@ PAGE = Path(__file__).parent.parent / "docs/rules.md"
 HEADING = "\n## Words\n"
 
 INTRODUCTION = """
-`from` is the stage from which on a word is known; `message, scanned` is what qqshim knows. `asks` is what it costs to find out.
+`from` is the stage from which on a word is known; `message, scanned` is what qqshim knows. `asks` is what it costs to find out, and
+`check` who does: its words are found out together, and the log names it when it has failed.
 """
 
 
 def row(name: str, term: Term) -> str:
     stage = "message, scanned" if term.stage == CONTENT else STAGES[term.stage]
-    return f"| `{name}` | {stage} | {COSTS[term.cost]} | {MEANING[name]} |"
+    return f"| `{name}` | {stage} | {COSTS[term.cost]} | {term.check} | {MEANING[name]} |"
 
 
 def table(kind: str) -> str:
     rows = "\n".join(row(name, term) for name, term in TERMS.items() if term.kind == kind)
-    return f"| {kind} | from | asks | meaning |\n|---|---|---|---|\n{rows}\n"
+    return f"| {kind} | from | asks | check | meaning |\n|---|---|---|---|---|\n{rows}\n"
 
 
 def words() -> str:
