@@ -55,19 +55,22 @@ class FieldFilter:
     def feed(self, data: bytes) -> bytes:
         """What is left of the next piece.  The start of a line may be held back until the next one, or finish()."""
         kept: list[bytes] = []
-        while self._in_header and data:
-            line, end, data = data.partition(b"\n")
-            line += end
+        at = 0
+        while self._in_header and at < len(data):
+            end = data.find(b"\n", at) + 1 or len(data)
+            line = data[at:end]
+            at = end
+            whole = line.endswith(b"\n")
             if self._start is not None:
                 line = self._start + line
-                if not end and not self._decidable(line):
+                if not whole and not self._decidable(line):
                     self._start = line
                     return b"".join(kept)
                 self._decide(line)
-            self._start = b"" if end else None
+            self._start = b"" if whole else None
             if not self._dropping:
                 kept.append(line)
-        return b"".join(kept) + data
+        return b"".join(kept) + data[at:]
 
     def finish(self) -> bytes:
         """The start of a last line that has no end."""
