@@ -12,8 +12,8 @@ PAGE = Path(__file__).parent.parent / "docs/rules.md"
 HEADING = "\n## Words\n"
 
 INTRODUCTION = """
-`from` is the stage from which on a word is known; `message, scanned` is what qqshim knows. `asks` is what it costs to find out, and
-`check` who does: its words are found out together, and the log names it when it has failed.
+`from` is the stage from which on a word is known; `message, scanned` is what qqshim knows. `asks` is what it costs to find out,
+`check` who does; the words of one check are found out together.
 """
 
 
