@@ -25,6 +25,8 @@ HOUR, DAY = 3600.0, 86400.0
 
 REMEMBERED_MAX = 1000
 """Triplets of one session."""
+DIGITS_MAX = 20
+"""Of a number in the store (A59)."""
 
 
 def configured(source: "Source") -> "Greylist":
@@ -165,7 +167,7 @@ def _origins(mail: Mail) -> list[bytes]:
 
 
 def _number(value: bytes | None) -> float | None:
-    return int(value) if value is not None and value.isdigit() else None
+    return int(value) if value is not None and value.isdigit() and len(value) <= DIGITS_MAX else None
 
 
 TYPE_CHECKING = False

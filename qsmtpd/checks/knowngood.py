@@ -18,6 +18,8 @@ SETTINGS = (
 )
 
 DAY = 86400.0
+DIGITS_MAX = 20
+"""Of a number in a record (A59)."""
 
 
 def configured(source: "Source") -> "KnownGood":
@@ -91,16 +93,20 @@ class KnownGood:
         if record is None:
             return None
         refused = await lookups.store.get(b"!bad:" + key)
-        if refused is not None and refused.isdigit() and record.first <= int(refused):
+        if refused is not None and _is_number(refused) and record.first <= int(refused):
             return None
         return record
 
 
 def _parsed(value: bytes | None) -> Record | None:
     parts = (value or b"").split(b" ")
-    if len(parts) != 3 or not all(part.isdigit() for part in parts):
+    if len(parts) != 3 or not all(_is_number(part) for part in parts):
         return None
     return Record(int(parts[0]), int(parts[1]), int(parts[2]))
+
+
+def _is_number(text: bytes) -> bool:
+    return text.isdigit() and len(text) <= DIGITS_MAX
 
 
 def _client(mail: Mail) -> tuple[int, int]:

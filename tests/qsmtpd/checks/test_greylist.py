@@ -369,3 +369,15 @@ def test_a_real_session(installation: Path, qmail_home: QmailHome) -> None:
     answered, log, _ = run_program([installation / "bin/qsmtpd"], qmail_home, CLIENT, TALK.replace(b"<a@", b"<d@"))
     assert codes(answered)[2:] == [250, 250, 221]
     assert b"can be written by others" in log
+
+
+@pytest.mark.parametrize("stored", [b"9" * 5000, b"9" * 400, b"junk", b"-5", b""])
+def test_what_makes_no_sense_in_the_store_is_as_if_it_were_not_there(stored: bytes, tmp_path: Path) -> None:
+    """A59: the store may be shared with who knows whom; a number without end is none, and no session ends by it."""
+    class Junk(DictStore):
+        async def get(self, key: bytes) -> bytes | None:
+            return stored
+
+    of = mail(b"b@our.org", sender=b"a@example.org")
+
+    assert complete(configured(Source(tmp_path))(of, DictLookups(store=Junk()), ("greylist-age",))) == {"greylist-age": 0}

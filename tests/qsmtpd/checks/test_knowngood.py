@@ -209,3 +209,21 @@ def test_nobody_said_who_it_is() -> None:
     check = KnownGood(Netblocks(()), 20, 7 * DAY, 35 * DAY)
     with pytest.raises(LookupFailedError):
         complete(check(mail(ip=b"unknown"), DictLookups(), ("known-good",)))
+
+
+@pytest.mark.parametrize("stored", [b"0 0 " + b"9" * 5000, b"9" * 5000, b"0 0 x", b"1 2", b"", b"-1 0 90"])
+def test_what_makes_no_sense_in_the_store_is_no_record(stored: bytes, tmp_path: Path) -> None:
+    """A59: nor does a session end by it."""
+    class Junk(DictStore):
+        async def get(self, key: bytes) -> bytes | None:
+            return stored
+
+    assert complete(configured(Source(tmp_path))(mail(), DictLookups(store=Junk()), ("known-good",))) == {"known-good": False}
+
+
+def test_a_refusal_that_makes_no_sense_ends_no_record(town: Town) -> None:
+    town.message(times=20)
+    town.now += 8 * DAY
+    complete(town.store.put(b"!bad:192.0.2.1", b"9" * 5000, DAY))
+
+    assert town.good() is True
