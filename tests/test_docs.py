@@ -20,6 +20,12 @@ MAN = ROOT / "man"
 
 TABLES = {
     ("qsmtpd.config", "SETTINGS"): "qsmtpd",
+    ("qsmtpd.checks.greylist", "SETTINGS"): "qsmtpd",
+    ("qsmtpd.checks.knowngood", "SETTINGS"): "qsmtpd",
+    ("qsmtpd.checks.rcptcheck", "SETTINGS"): "qsmtpd",
+    ("qsmtpd.lookups.callouts", "SETTINGS"): "qsmtpd",
+    ("qsmtpd.lookups.resolver", "SETTINGS"): "qsmtpd",
+    ("qsmtpd.lookups.store", "SETTINGS"): "qsmtpd",
     ("qqshim.config", "SETTINGS"): "qqshim",
     ("holdq.config", "QUEUE_SETTINGS"): "holdq-queue",
     ("holdq.config", "RUN_SETTINGS"): "holdq",
@@ -69,10 +75,11 @@ def page(program: str) -> str:
 
 @cache
 def tables() -> dict[str, dict[str, tuple[Setting, ...]]]:
-    """Module: its tables of settings by name."""
+    """Module: its tables of settings by name, for every module that makes a Setting."""
     found = {}
-    for name in ("qsmtpd.config", "qqshim.config", "holdq.config"):
-        if source(name).exists():
+    for path in sorted(path for package in ("qsmtpd", "qqshim", "holdq") for path in (ROOT / package).rglob("*.py")):
+        if re.search(r"^ +Setting\(|^SETTINGS\b", path.read_text(), re.MULTILINE):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
             members = vars(importlib.import_module(name))
             found[name] = {key: value for key, value in members.items() if is_table(value)}
     return found
