@@ -92,6 +92,7 @@ class Policy:
     async def helo(self, name: bytes, extended: bool) -> Verdict:
         """HELO or EHLO."""
         self.knowledge.forget(HELO)
+        self.ruling.begin()
         self.mail.helo, self.mail.sender = name, None
         self._protocol = b"ESMTP" if extended else b"SMTP"
         ours = self._config.smtpgreeting
@@ -107,6 +108,7 @@ class Policy:
         if reply:
             return Verdict(reply, self._size.name)
         self.knowledge.forget(MAIL)
+        self.ruling.begin()
         self._accepted, self.fields, self.hold = [], {}, False
         self._counted = self._config.rules.counted(COUNTS)
         self.mail.begin(await self._with_local_host(address), b"UTF8SMTP" if utf8 else self._protocol)

@@ -1,7 +1,8 @@
 """What the rules of the site say at a stage of the session, as a reply to speak and things to do."""
 
 from .replies import Reply
-from .rules.evaluate import read
+from .rules.evaluate import read_some, still_open
+from .rules.vocabulary import RCPT
 
 
 class Verdict:
@@ -50,7 +51,7 @@ class Ruling:
     shadows  line: how often its rule would have acted
     """
 
-    __slots__ = ("_knowledge", "_log", "_mail", "_rules", "_trace", "shadows")
+    __slots__ = ("_knowledge", "_log", "_mail", "_open", "_rules", "_trace", "shadows")
 
     def __init__(self, rules: "Rules", mail: "Mail", knowledge: "Knowledge", log: "Log", trace: "Trace | None") -> None:
         """log  is given the line number and the text of each "log" rule that holds."""
@@ -60,12 +61,23 @@ class Ruling:
         self._log = log
         self._trace = trace
         self.shadows: dict[int, int] = {}
+        self._open: tuple[Rule, ...] | None = None
+
+    def begin(self) -> None:
+        """The client has said HELO or MAIL: for its next recipient all rules are read."""
+        self._open = None
 
     async def at(self, stage: int) -> Ruled:
         """Read the rules at a stage; its tarpits, log lines and shadows count when they speak there."""
-        if not self._rules.at(stage):
+        rules = self._rules.at(stage)
+        if not rules:
             return NOTHING
-        reading = await read(self._rules, stage, self._knowledge.values, self._knowledge.ask, self._trace)
+        values = self._knowledge.values
+        if stage == RCPT and self._open is not None:
+            rules = self._open
+        reading = await read_some(rules, values, self._knowledge.ask, self._trace)
+        if stage == RCPT and self._open is None and self._trace is None:
+            self._open = still_open(rules, RCPT, values)
         for rule in reading.shadows:
             if rule.spoken == stage:
                 self.shadows[rule.line] = self.shadows.get(rule.line, 0) + 1

@@ -27,11 +27,12 @@ class Conversation:
     """Brings a Session, a Policy, a Wire, a Queue and a Journal together.
 
     own_fields  names of header fields that are ours to write: what comes in under them is left out
+    cpu_ms      what the session has cost, None where one process has many
     """
 
     def __init__(
             self, *, session: "Session", policy: "Policy", peer: Peer, wire: "Wire", queue: "Queue", journal: "Journal",
-            own_fields: tuple[bytes, ...],
+            own_fields: tuple[bytes, ...], cpu_ms: "Callable[[], int | None]" = lambda: None,
     ) -> None:
         self._session = session
         self._policy = policy
@@ -40,6 +41,7 @@ class Conversation:
         self._queue = queue
         self._journal = journal
         self._own_fields = own_fields
+        self._cpu_ms = cpu_ms
         self._section: HeaderSection | None = None
         self._filter: FieldFilter
         self._started = time.monotonic()
@@ -222,7 +224,7 @@ class Conversation:
             ("rule", _encoded(self._rule)), ("verdict", self._verdict.encode()), ("code", self._code or None),
             ("at", self._refused_at), ("early", self._refused_early or None), ("rcpt", mail.rcpt), ("good", mail.good), ("bad", mail.bad),
             ("in", wire.bytes_in), ("out", wire.bytes_out),
-            ("ms", int((time.monotonic() - self._started) * 1000)), ("cpu-ms", int(time.process_time() * 1000)),
+            ("ms", int((time.monotonic() - self._started) * 1000)), ("cpu-ms", self._cpu_ms()),
             ("shadow", shadows.encode() or None)])
         self._journal.write()
 
@@ -233,6 +235,7 @@ def _encoded(rule: str | None) -> bytes | None:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
 
     from ..headersection import FieldFilter, HeaderSection

@@ -73,9 +73,9 @@ def peer(variable: "Callable[[str], bytes | None]" = get) -> Peer:
     def named(name: str) -> bytes | None:
         return (variable(f"TCP6{name}") if six else None) or variable(f"TCP{name}") or None
 
-    local_ip = _unmapped(named("LOCALIP") or b"unknown")
+    local_ip = unmapped(named("LOCALIP") or b"unknown")
     return Peer(
-        ip=_unmapped(named("REMOTEIP") or b"unknown"),
+        ip=unmapped(named("REMOTEIP") or b"unknown"),
         host=named("REMOTEHOST"),
         info=named("REMOTEINFO"),
         local=named("LOCALHOST") or local_ip,
@@ -84,7 +84,7 @@ def peer(variable: "Callable[[str], bytes | None]" = get) -> Peer:
         local_port=named("LOCALPORT"))
 
 
-def _unmapped(ip: bytes) -> bytes:
+def unmapped(ip: bytes) -> bytes:
     """An IPv4-mapped address (RFC 4291 2.5.5.2, "::ffff:192.0.2.1") as IPv4; any other as it is."""
     return ip[7:] if ip[:7].lower() == b"::ffff:" and b"." in ip else ip
 

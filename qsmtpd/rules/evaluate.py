@@ -25,8 +25,14 @@ class Reading:
         self.shadows: list[Rule] = []
 
 
-async def read(rules: Rules, stage: int, known: "Known", ask: "Ask", trace: "Trace | None" = None) -> Reading:
-    """Read the rules as far as they concern the stage.
+def read(
+        rules: Rules, stage: int, known: "Known", ask: "Ask", trace: "Trace | None" = None) -> "Coroutine[object, None, Reading]":
+    """Read the rules as far as they concern the stage; see read_some()."""
+    return read_some(rules.at(stage), known, ask, trace)
+
+
+async def read_some(rules: "Iterable[Rule]", known: "Known", ask: "Ask", trace: "Trace | None" = None) -> Reading:
+    """Read these rules, in their order.
 
     known  names and their values; whatever ask() finds out is found in it afterwards
     ask    given the names that may decide the rule in hand, it finds out about one of them at least
@@ -34,7 +40,7 @@ async def read(rules: Rules, stage: int, known: "Known", ask: "Ask", trace: "Tra
     """
     reading = Reading()
     unsure = False
-    for rule in rules.at(stage):
+    for rule in rules:
         value = rule.expression.value(known)
         if value.__class__ is tuple or (value is True and (rule.condition is not None or rule.lists)):
             value = await _value(rule, known, ask)
@@ -57,6 +63,11 @@ async def read(rules: Rules, stage: int, known: "Known", ask: "Ask", trace: "Tra
     return reading
 
 
+def still_open(rules: "Iterable[Rule]", stage: int, known: "Known") -> tuple[Rule, ...]:
+    """What is left to read again while nothing changes that was learned before the stage: not the rules that do not hold by that."""
+    return tuple([rule for rule in rules if rule.stage >= stage or rule.expression.value(known) is not False])
+
+
 async def _value(rule: Rule, known: "Known", ask: "Ask") -> bool | None:
     """Whether a rule holds; its condition is only asked for when its expression does."""
     value = rule.expression.value(known)
@@ -75,7 +86,7 @@ async def _value(rule: Rule, known: "Known", ask: "Ask") -> bool | None:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
     from .expression import Known
 

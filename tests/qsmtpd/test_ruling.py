@@ -1,9 +1,16 @@
 """What a reading of the rules becomes at a stage."""
 
-import pytest
+from collections.abc import Callable
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qsmtpd.checks.validrcpt import ValidRcpt
 from qsmtpd.drivers.stdio import complete
 from qsmtpd.knowledge import Knowledge
+from qsmtpd.policy import Policy
+from qsmtpd.rules.rule import Rule
 from qsmtpd.rules.vocabulary import CONNECT, MESSAGE, RCPT
 from qsmtpd.ruling import Ruled, Ruling
 from tests.qsmtpd.world import DictLookups, Settings, mail
@@ -66,3 +73,27 @@ def test_a_field_is_one_line_whatever_it_is_filled_with() -> None:
     of._mail.helo = b"x\r\nX-Forged: 1\n\x00"  # noqa: SLF001 - what a client says
 
     assert complete(of.at(RCPT)).fields == [b"X-Helo: x??X-Forged: 1??"]
+
+
+Trace = Callable[[Rule, bool | None], None]
+RULES = "relay accept\nnull-sender ?refuse\nrcpt > 2 & !null-sender defer\nbadrcpt > 5 tarpit 1\ngreetdelay > 0 refuse\nvalid log \"x\"\n"
+
+
+@given(st.lists(st.sampled_from([b"good@bench.test", b"bad@bench.test", None]), max_size=8), st.booleans())
+def test_what_is_not_read_again_changes_nothing(said: list[bytes | None], null: bool) -> None:
+    """Every reading is what reading all the rules would be: with a trace all are read each time.  None is another MAIL."""
+
+    def played(trace: Trace | None) -> list[object]:
+        lookups = DictLookups({"validrcptto.cdb": {b"good@bench.test"}})
+        of = Policy(Settings(text=RULES, valid=ValidRcpt(None, None, b"")), mail(), lookups, lambda line, text: None, trace)
+        complete(of.sender(b"" if null else b"a@b.test", 0, False))
+        seen: list[object] = []
+        for each in said:
+            if each is None:
+                complete(of.sender(b"a@b.test", 0, False))
+            else:
+                verdict = complete(of.recipient(each))
+                seen.append((verdict.reply.wire, verdict.rule, verdict.delay, dict(of.ruling.shadows)))
+        return seen
+
+    assert played(None) == played(lambda rule, value: None)
