@@ -50,9 +50,9 @@ $(VENV)/installed: $(VENV)/ready $(SOURCES)
 	@rm -rf build
 	@touch $@
 
-# What INSTALL's second step does: an environment of our own, where "tools" is in nobody's way.
+# What INSTALL's second step does: an environment of our own, where "tools" is in nobody's way.  EXTRAS=spf,redis for their libraries.
 install:
-	umask 022 && $(PYTHON) -m venv $(PREFIX) && $(PREFIX)/bin/pip install --quiet .
+	umask 022 && $(PYTHON) -m venv $(PREFIX) && $(PREFIX)/bin/pip install --quiet '.$(if $(EXTRAS),[$(EXTRAS)])'
 	@rm -rf build
 	$(call pack,$(abspath $(PREFIX)))
 
