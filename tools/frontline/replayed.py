@@ -33,12 +33,15 @@ class Outcome(NamedTuple):
 
 
 class Replay:
-    """Of one session after the other."""
+    """Of one session after the other.
+
+    shadows  each "?" rule by itself, as if it acted
+    """
 
     def __init__(self, config: LoggedConfig) -> None:
         self._config = config
         self._speaks = {stage: bool(config.rules.at(stage)) for stage in (CONNECT, HELO, MAIL)}
-        self._shadows = [Rules((_acting(rule),)) for rule in config.whole.rules if rule.action.shadow and rule.stage <= RCPT]
+        self.shadows = [Rules((_acting(rule),)) for rule in config.whole.rules if rule.action.shadow and rule.stage <= RCPT]
 
     def session(self, of: Session) -> tuple[Line, list[Outcome]]:
         """The session line, and what comes of each recipient; of a session without any, what comes of itself.
@@ -100,12 +103,12 @@ class Replay:
                 of.learn(news)
             before = _logged(line)
             after, missing = of.recipient(line, before)
-            shadows = self._shadows_of(of, after) if self._shadows else ()
+            shadows = self._shadows_of(of, after) if self.shadows else ()
             yield Outcome(sender, line[b"to"], before, after, missing, shadows)
 
     def _shadows_of(self, of: Rerun, after: Told | None) -> tuple[int, ...]:
         """The "?" rules above the one that decides; one that asks what is not in the log is not counted."""
-        return () if after is None else tuple(of.holding(self._shadows))
+        return () if after is None else tuple(of.holding(self.shadows))
 
     def _alone(self, of: Rerun, last: Line, whole: list[Known]) -> Outcome:
         """A session without recipients: refused before, or gone."""

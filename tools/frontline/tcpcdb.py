@@ -1,7 +1,11 @@
 """What tcpserver(1) finds in its cdb of rules for a client: the variables it sets, or that it denies the connection."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
+
+import cdbx
 
 from qsmtpd.checks.base import LookupFailedError
 from qsmtpd.drivers.stdio import complete
@@ -10,6 +14,7 @@ from qsmtpd.qmail.control import Control
 
 from ..command import MistakeError, shown
 from ..tcprules import order
+from .databases import damage
 
 
 class Found(NamedTuple):
@@ -43,6 +48,20 @@ def look_up(path: str, ip: bytes, host: bytes | None = None) -> Found:
     except (ValueError, LookupFailedError) as error:
         raise MistakeError(f"{shown(os.fsencode(path))}: expected a cdb that tcprules has made: {error}") from error
     return Found(None, True, {})
+
+
+def variables(path: str) -> Iterator[dict[str, bytes]]:
+    """What each rule of the cdb sets.
+
+    Raises:
+        OSError, MistakeError: as above.
+    """
+    why = damage(Path(path))
+    if why:
+        raise MistakeError(f"{shown(os.fsencode(path))}: expected a cdb that tcprules has made: {why}")
+    database = cdbx.CDB(path, mmap=False)
+    for address in database.keys():  # noqa: SIM118 - it is no dict
+        yield _read(address, database.get(address)).variables
 
 
 def _read(address: bytes, instructions: bytes) -> Found:

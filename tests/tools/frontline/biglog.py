@@ -65,7 +65,7 @@ def _listed(identity: str, ip: str) -> list[str]:
 
 
 def _harvest(identity: str, ip: str) -> list[str]:
-    first = f"rcpt id={identity} from=\"\" to=x0@bench.test is=invalid code=550 rule=validrcpt {PLAIN}"
+    first = f'rcpt id={identity} from="" to=x0@bench.test is=invalid code=550 rule=validrcpt {PLAIN}'
     rest = [f"rcpt id={identity} to=x{each}@bench.test is=invalid code={code} asked=!badrcptto"
             for each, code in ((1, "550 rule=validrcpt"), (2, "421 rule=12"))]
     end = "rule=12 verdict=refused code=421 at=rcpt rcpt=3 good=0 bad=3 in=300 out=400 ms=90 cpu-ms=12"

@@ -24,7 +24,9 @@ def shown(total: int, monkeypatch: pytest.MonkeyPatch) -> str:
         with Bar("work") as bar:
             bar.show(500_000, total)
             bar.show(600_000, total)
-        text = os.read(main, 4096).decode()
+        text = ""
+        while text.count(CLEAR) < 2:
+            text += os.read(main, 4096).decode()
     os.close(main)
     return text
 
