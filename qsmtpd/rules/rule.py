@@ -118,14 +118,15 @@ class Rules:
         return tuple(dict.fromkeys([name for rule in self.rules if rule.stage == stage for name in rule.names]))
 
     def counted(self, counts: "Container[str]") -> tuple[str, ...]:
-        """Those of some words that stand in any rule."""
-        return tuple(dict.fromkeys([name for rule in self.rules for name in rule.names if name in counts]))
+        """Those of some words that any rule asks for, throttle its "accepted" among them."""
+        asked = [name for rule in self.rules for name in (*rule.names, rule.condition and rule.condition.left)]
+        return tuple(dict.fromkeys([name for name in asked if name is not None and name in counts]))
 
     def fields(self, stage: int = 0) -> tuple[bytes, ...]:
-        """The names of the header fields that rules give, those that speak at the stage or later."""
+        """The names of the header fields that rules give, those that speak at the stage or later; a shadow gives none."""
         return tuple([
             (rule.action.text or "").partition(":")[0].encode() for rule in self.rules
-            if rule.action.verb == "header" and rule.spoken >= stage])
+            if rule.action.verb == "header" and not rule.action.shadow and rule.spoken >= stage])
 
     def _readable(self, stage: int) -> "tuple[Rule, ...]":
         rules = [rule for rule in self.rules if rule.stage <= stage]

@@ -54,3 +54,17 @@ def test_every_verb_is_of_one_kind() -> None:
     verbs = (*DECIDING, *DEFERRING, *NOTING)
 
     assert len(verbs) == len(set(verbs)) == 12
+
+
+def test_fields_are_those_that_are_given() -> None:
+    """A shadow gives none, so nobody's field of that name is taken away for it."""
+    rules = parse(b'any header "X-A: 1"\nany ?header "X-B: 2"\nmime-mixed header "X-C: 3"\n', WORDS)
+
+    assert rules.fields() == (b"X-A", b"X-C")
+    assert rules.fields(4) == (b"X-C",)
+
+
+def test_what_is_counted_is_what_is_asked_for() -> None:
+    rules = parse(b"rcpt > 3 defer\nsize > 5 throttle\nload > 5 greylist\nrcpt > 5 defer 5%\n", WORDS)
+
+    assert rules.counted({"rcpt", "badrcpt", "accepted"}) == ("rcpt", "accepted")
