@@ -119,8 +119,9 @@ class Rules:
 
     def counted(self, counts: "Container[str]") -> tuple[str, ...]:
         """Those of some words that any rule asks for, throttle its "accepted" among them."""
-        asked = [name for rule in self.rules for name in (*rule.names, rule.condition and rule.condition.left)]
-        return tuple(dict.fromkeys([name for name in asked if name is not None and name in counts]))
+        asked = [name for rule in self.rules for name in rule.names]
+        asked += [rule.condition.left for rule in self.rules if rule.condition is not None]
+        return tuple(dict.fromkeys([name for name in asked if name in counts]))
 
     def fields(self, stage: int = 0) -> tuple[bytes, ...]:
         """The names of the header fields that rules give, those that speak at the stage or later; a shadow gives none."""
