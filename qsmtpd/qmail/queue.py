@@ -23,18 +23,21 @@ FAREWELL = 5.0
 """Seconds for a program that is to queue nothing to see that for itself."""
 
 
-class QueueRun:
-    """One run of a queue program; ended by finish() or by abort(), once.
+class QueueProgram:
+    """A queue program that was started: the part of it that does not wait, for those who block and those who do not.
 
     pid  its process id, which is the "qp" of the log
     """
 
     __slots__ = ("_channel", "_deadline", "_envelope", "_failed", "_message", "_process", "_said", "_talks", "pid")
 
-    def __init__(self, program: str, told: "Mapping[bytes, bytes] | None" = None) -> None:
+    def __init__(
+            self, program: str, told: "Mapping[bytes, bytes] | None" = None, environment: "Mapping[bytes, bytes] | None" = None,
+    ) -> None:
         """Start the program, in our working directory (a caller stands in QMAILHOME).
 
-        told  variables for its environment besides ours
+        told         variables for its environment besides the others
+        environment  those others, without ours; None: those of this process
 
         Descriptors 0 to 2 must be open, and SIGCHLD must not be ignored: process.prepare() sees to both.
 
@@ -42,11 +45,12 @@ class QueueRun:
             OSError: it cannot be executed, or there is no room for another process, pipe or descriptor.
         """
         message, self._message, envelope_, self._envelope, self._channel, channel = _three_pipes()
-        environment = env.without("QMAILQUEUE")
-        environment[b"QQREPLY"] = b"%d" % CHANNEL
-        environment.update(told or {})
+        variables = env.without("QMAILQUEUE") if environment is None else dict(environment)
+        variables.pop(b"QMAILQUEUE", None)
+        variables[b"QQREPLY"] = b"%d" % CHANNEL
+        variables.update(told or {})
         try:
-            self.pid = spawn(program, {0: message, 1: envelope_, CHANNEL: channel}, environment)
+            self.pid = spawn(program, {0: message, 1: envelope_, CHANNEL: channel}, variables)
         except BaseException:
             _close(self._message, self._envelope, self._channel)
             raise
@@ -59,6 +63,51 @@ class QueueRun:
         self._failed = False
         self._talks = True
         self._said = b""
+
+    def _watch(self) -> int:
+        """A descriptor of the process; without one there is no run."""
+        try:
+            return posix.pidfd_open(self.pid)
+        except OSError:
+            posix.kill(self.pid, SIGKILL)
+            posix.waitpid(self.pid, 0)
+            _close(self._message, self._envelope, self._channel)
+            raise
+
+    def _listen(self) -> None:
+        """Take what the program has said on the channel by now."""
+        try:
+            piece = posix.read(self._channel, WORDS_MAX)
+        except BlockingIOError:
+            return
+        self._talks = bool(piece)
+        self._said = (self._said + piece)[:WORDS_MAX]
+
+    def _kill(self) -> None:
+        pidfd_send_signal(self._process, SIGKILL)
+
+    def _bury(self, written: bool) -> Outcome:
+        """What became of the message, once the process has ended, or has been killed.
+
+        written  message and envelope went out whole
+        """
+        _close(self._channel, self._process)
+        try:
+            _, wait_status = posix.waitpid(self.pid, 0)
+        except ChildProcessError:
+            return temporary(*NO_EXIT_CODE)
+        if posix.WIFSIGNALED(wait_status):
+            return temporary(*CRASHED)
+        code = posix.WEXITSTATUS(wait_status)
+        if code == QUEUED and written:
+            return Outcome(0, "2.0.0", ())
+        return from_exit_code(code, self._said)
+
+
+class QueueRun(QueueProgram):
+    """One run of a queue program, waited for; ended by finish() or by abort(), once."""
+
+    __slots__ = ()
 
     def write(self, data: bytes) -> None:
         """Give the program the next piece of the message.  One that no longer reads says why when it ends."""
@@ -102,16 +151,6 @@ class QueueRun:
             return False
         return True
 
-    def _watch(self) -> int:
-        """A descriptor of the process; without one there is no run."""
-        try:
-            return posix.pidfd_open(self.pid)
-        except OSError:
-            posix.kill(self.pid, SIGKILL)
-            posix.waitpid(self.pid, 0)
-            _close(self._message, self._envelope, self._channel)
-            raise
-
     def _wait(self, pipe: int = -1) -> list[int]:
         """Wait until something happens; returns where, none when the time is over.
 
@@ -134,36 +173,17 @@ class QueueRun:
             self._listen()
         return ready
 
-    def _listen(self) -> None:
-        """Take what the program has said on the channel by now."""
-        try:
-            piece = posix.read(self._channel, WORDS_MAX)
-        except BlockingIOError:
-            return
-        self._talks = bool(piece)
-        self._said = (self._said + piece)[:WORDS_MAX]
-
     def _outlive(self) -> None:
         """Wait for the program's end, or bring it about when the time is over."""
         while ready := self._wait():
             if self._process in ready:
                 self._listen()  # its last words: the end may have come between the two
                 return
-        pidfd_send_signal(self._process, SIGKILL)
+        self._kill()
 
     def _end(self, written: bool) -> Outcome:
         self._outlive()
-        _close(self._channel, self._process)
-        try:
-            _, wait_status = posix.waitpid(self.pid, 0)
-        except ChildProcessError:
-            return temporary(*NO_EXIT_CODE)
-        if posix.WIFSIGNALED(wait_status):
-            return temporary(*CRASHED)
-        code = posix.WEXITSTATUS(wait_status)
-        if code == QUEUED and written:
-            return Outcome(0, "2.0.0", ())
-        return from_exit_code(code, self._said)
+        return self._bury(written)
 
 
 def _three_pipes() -> list[int]:
