@@ -32,19 +32,20 @@ class Knowledge:
         self._limits = limits
         self._make = make
         self._checks: dict[str, Check] = {}
-        self._learned: list[list[str]] = [[] for _ in STAGES]
+        self._learned: list[list[str] | None] = [None] * len(STAGES)
         self._fresh: list[str] = []
 
     def forget(self, stage: int) -> None:
         """The stage begins anew: what was learned from there on is no longer true."""
         for names in self._learned[stage:]:
-            for name in names:
-                del self.values[name]
-            names.clear()
+            if names:
+                for name in names:
+                    del self.values[name]
+                names.clear()
 
     def learned(self, stage: int) -> "dict[str, bool | float | None]":
         """What was learned of one stage."""
-        return {name: self.values[name] for name in self._learned[stage]}
+        return {name: self.values[name] for name in self._learned[stage] or ()}
 
     def news(self) -> "tuple[bytes | None, bytes | None]":
         """What was found out since this was last asked, for the log: words that hold, and all others with their values."""
@@ -56,23 +57,24 @@ class Knowledge:
 
     def of_session(self) -> "tuple[bytes | None, bytes | None]":
         """As news(), all that is known of the session up to its last MAIL."""
-        return for_log({name: self.values[name] for names in self._learned[:RCPT] for name in names})
+        return for_log({name: self.values[name] for names in self._learned[:RCPT] for name in names or ()})
 
     def restore(self, of_recipient: "Mapping[str, bool | float | None]") -> None:
         """Know again what was learned of a recipient, who is in hand again; of the message only what is his is forgotten."""
-        for name in self._learned[RCPT]:
+        for name in self._learned[RCPT] or ():
             del self.values[name]
-        self._learned[RCPT].clear()
+        self._learned[RCPT] = None
         for name, value in of_recipient.items():
             self._know(RCPT, name, value)
         self.drop(MESSAGE, OF_ONE_RECIPIENT)
 
     def drop(self, stage: int, names: tuple[str, ...]) -> None:
         """Forget these words of a stage."""
+        learned = self._learned[stage] or []
         for name in names:
-            if name in self._learned[stage]:
+            if name in learned:
                 del self.values[name]
-                self._learned[stage].remove(name)
+                learned.remove(name)
 
     def count(self, names: tuple[str, ...]) -> None:
         """Know these words of checks/counts.py about the recipient in hand: cheaper than to ask for each."""
@@ -154,7 +156,11 @@ class Knowledge:
 
     def _know(self, stage: int, name: str, value: bool | float | None) -> None:
         if name not in self.values:
-            self._learned[stage].append(name)
+            learned = self._learned[stage]
+            if learned is None:
+                self._learned[stage] = [name]
+            else:
+                learned.append(name)
         self.values[name] = value
 
 

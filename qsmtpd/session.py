@@ -32,6 +32,9 @@ OUT_OF_ORDER = {
 }
 """(state, verb): why it is not legal now.  What does not stand here is legal."""
 
+ANSWERS = {b"RSET": replies.FLUSHED, b"NOOP": replies.OK, b"VRFY": replies.VRFY, b"HELP": replies.HELP}
+"""The verbs that are always answered in the same way."""
+
 AFTER_ACCEPTED = {Connected: IDLE, Helo: IDLE, Mail: MAIL, Rcpt: RECIPIENTS, Data: DATA, EndOfData: IDLE}
 """The state after a positive reply to an event."""
 AFTER_REFUSED = {Connected: IDLE, Helo: IDLE, Mail: IDLE, Data: IDLE, EndOfData: IDLE}
@@ -50,17 +53,15 @@ class Session:
     """
 
     __slots__ = (
-        "_answers", "_at", "_databytes", "_decoder", "_discarded", "_eof", "_hops", "_input", "_maxnotimpl", "_output",
-        "_pending", "_size", "_skipping", "_state", "_talk", "_unknown", "_utf8", "closing", "rule")
+        "_at", "_databytes", "_decoder", "_discarded", "_eof", "_hops", "_input", "_maxnotimpl", "_name", "_output", "_pending",
+        "_size", "_skipping", "_state", "_talk", "_unknown", "_utf8", "closing", "rule")
 
     def __init__(self, name: bytes, databytes: int, maxnotimpl: int) -> None:
         self._databytes = databytes
         self._maxnotimpl = maxnotimpl
         self._state = IDLE
         self._pending: Event | None = Connected()
-        self._answers: dict[bytes, Reply] = {
-            b"RSET": replies.FLUSHED, b"NOOP": replies.OK, b"VRFY": replies.VRFY, b"HELP": replies.HELP,
-            b"QUIT": replies.goodbye(name)}
+        self._name = name
         self._input = b""
         self._at = 0  # how far the input has been read: lines are not cut off one by one
         self._output: list[bytes] = []
@@ -70,8 +71,8 @@ class Session:
         self._utf8 = False
         self.closing: Reply | None = None
         self.rule: str | None = None
-        self._decoder = DotDecoder()
-        self._hops = HopCounter()
+        self._decoder: DotDecoder
+        self._hops: HopCounter
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the client."""
@@ -199,10 +200,12 @@ class Session:
             self._say(replies.SYNTAX)
         elif (self._state, verb) in OUT_OF_ORDER:
             self._say(OUT_OF_ORDER[self._state, verb])
-        elif verb in self._answers:
+        elif verb in ANSWERS:
             if verb == b"RSET":
                 self._state = IDLE
-            self._say(self._answers[verb])
+            self._say(ANSWERS[verb])
+        elif verb == b"QUIT":
+            self._say(replies.goodbye(self._name))
         else:
             self._parse(verb, argument)
 

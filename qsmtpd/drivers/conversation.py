@@ -30,6 +30,10 @@ class Conversation:
     cpu_ms      what the session has cost, None where one process has many
     """
 
+    __slots__ = (
+        "_code", "_cpu_ms", "_filter", "_journal", "_own_fields", "_peer", "_policy", "_queue", "_rule", "_section",
+        "_refused_at", "_refused_early", "_sender_noted", "_session", "_started", "_verdict", "_wire")
+
     def __init__(
             self, *, session: "Session", policy: "Policy", peer: Peer, wire: "Wire", queue: "Queue", journal: "Journal",
             own_fields: tuple[bytes, ...], cpu_ms: "Callable[[], int | None]" = lambda: None,
