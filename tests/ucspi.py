@@ -23,7 +23,7 @@ def six(program: str) -> str:
 
 def compiled(tcprules: str, directory: Path, text: bytes) -> bool:
     """Whether tcprules made directory/cdb from the rules."""
-    command = [tcprules, directory / "cdb", directory / "tmp"]
+    command = [tcprules, str(directory / "cdb"), str(directory / "tmp")]
     return subprocess.run(command, input=text, capture_output=True, check=False).returncode == 0
 
 
@@ -32,4 +32,4 @@ def checked(tcprulescheck: str, directory: Path, ip: bytes, host: bytes | None =
     environment = {b"PATH": os.environb[b"PATH"], b"TCPREMOTEIP": ip}
     environment |= {b"TCPREMOTEHOST": host} if host is not None else {}
     environment |= {b"TCPREMOTEINFO": info} if info is not None else {}
-    return subprocess.run([tcprulescheck, directory / "cdb"], env=environment, capture_output=True, check=True).stdout
+    return subprocess.run([tcprulescheck, str(directory / "cdb")], env=environment, capture_output=True, check=True).stdout
