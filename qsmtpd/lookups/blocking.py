@@ -110,11 +110,7 @@ class BlockingLookups:
 
     def draw(self, line: int) -> float:
         """See Lookups."""
-        from _random import Random  # noqa: PLC0415
-
-        if self._seed is None:
-            return Random().random() * 100
-        return Random(int.from_bytes(b"%b %d" % (self._seed, line), "big")).random() * 100
+        return drawn(self._seed, line)
 
     async def value(self, name: str, key: bytes) -> bytes | None:
         """See Lookups."""
@@ -138,7 +134,7 @@ class BlockingLookups:
     def _database(self, name: str) -> "cdbx.CDB | None":
         if name not in self._databases:
             try:
-                self._databases[name] = self._open(name)
+                self._databases[name] = opened(path_of(name, self.control_directory, self.home))
             except (OSError, MemoryError, OverflowError) as error:
                 raise LookupFailedError(f"{name}: {error}") from error
         return self._databases[name]
@@ -152,18 +148,40 @@ class BlockingLookups:
                 raise LookupFailedError(f"interfaces: {error}") from error
         return ip in self._own_addresses
 
-    def _open(self, name: str) -> cdbx.CDB | None:
-        path = f"{self.home}/{name}" if name.startswith("./") else f"{self.control_directory}/{name}"
-        if name.startswith(".//"):
-            path = name[2:]
-        try:
-            fd = posix.open(path, posix.O_RDONLY)
-        except FileNotFoundError:
-            return None
+
+def path_of(name: str, control_directory: str, home: str) -> str:
+    """Where a database is: see has_key()."""
+    if name.startswith(".//"):
+        return name[2:]
+    return f"{home}/{name}" if name.startswith("./") else f"{control_directory}/{name}"
+
+
+def opened(path: str) -> cdbx.CDB | None:
+    """The database in a file; None when it is not there.
+
+    Raises:
+        OSError, MemoryError, OverflowError: it is there, and is none, or cannot be read.
+    """
+    try:
+        fd = posix.open(path, posix.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
         if int.from_bytes(posix.pread(fd, 4, 0), "little") < HEADER:
-            posix.close(fd)
             raise OSError("no cdb: its first table would stand in the header")
-        return cdbx.CDB(fd, close=True, mmap=False)
+    except OSError:
+        posix.close(fd)
+        raise
+    return cdbx.CDB(fd, close=True, mmap=False)
+
+
+def drawn(seed: bytes | None, line: int) -> float:
+    """See Lookups.draw()."""
+    from _random import Random  # noqa: PLC0415 - for rules that leave something to chance
+
+    if seed is None:
+        return Random().random() * 100
+    return Random(int.from_bytes(b"%b %d" % (seed, line), "big")).random() * 100
 
 
 def own_addresses() -> frozenset[bytes]:

@@ -1,7 +1,7 @@
-"""Callouts under tcpserver: would another server take mail for this address?  docs/callouts.md says what is asked of whom.
+"""Callouts: would another server take mail for this address?  docs/callouts.md says what is asked of whom.
 
 A session has at most one callout under way, and so has a domain whose senders are verified.  The client waits callouttimeout
-seconds; a callout without an answer by then stays open, and finish() goes on with it when the client has gone, so that the
+seconds; a callout without an answer by then goes on (under tcpserver in finish(), when the client has gone), so that the
 client's next attempt finds the answer in the store.  Without a store nobody is asked.
 """
 
@@ -71,37 +71,51 @@ class Callout:
         self.inquiry = inquiry
 
 
-class BlockingCallouts:
-    """Callouts (checks/base.py) for a process of one session."""
+class CalloutSettings:
+    """What the site's control files say of callouts.
 
-    __slots__ = ("_dns", "_name", "_outside", "_port", "_routes", "_sources", "_store", "_under_way", "_values")
+    values   the settings
+    name     what we call ourselves
+    sources  addresses to connect from
+    outside  where strangers may send us
+    routes   of control/smtproutes, by domain
+    port     of MX hosts
+    """
 
-    def __init__(self, control: "Control", dns: "Dns", store: "Callable[[], Store]", port: int = PORT) -> None:
+    __slots__ = ("name", "outside", "port", "routes", "sources", "values")
+
+    def __init__(self, control: "Control", port: int = PORT) -> None:
         """The control files are read now.
-
-        port  of MX hosts
 
         Raises:
             ControlError: one of them cannot be read or makes no sense.
         """
-        self._values = values = Settings(SETTINGS, control)
-        self._dns = dns
-        self._store = store
-        self._port = port
-        self._name = values.text("helohost") or control.line("me") or b"localhost"
-        self._sources = (values.text("calloutip") or b"").split()
+        self.values = values = Settings(SETTINGS, control)
+        self.port = port
+        self.name = values.text("helohost") or control.line("me") or b"localhost"
+        self.sources = (values.text("calloutip") or b"").split()
         try:
-            for source in self._sources:
+            for source in self.sources:
                 parsed_address(source)
         except ValueError as error:
             raise control.error("calloutip", str(error)) from error
-        self._outside = Outside(parsed(control, "calloutallow", netblock) or ())
-        self._routes = {route.domain: route for route in parsed(control, "smtproutes", Route) or ()}
-        self._under_way: Callout | None = None
+        self.outside = Outside(parsed(control, "calloutallow", netblock) or ())
+        self.routes = {route.domain: route for route in parsed(control, "smtproutes", Route) or ()}
+
+
+class SessionCallouts:
+    """Callouts (checks/base.py): who may be asked, and what is remembered.  How one waits for it is left to _answer()."""
+
+    __slots__ = ("_dns", "_store", "_settings")
+
+    def __init__(self, settings: CalloutSettings, dns: "Dns", store: "Callable[[], Store]") -> None:
+        self._settings = settings
+        self._dns = dns
+        self._store = store
 
     async def recipient(self, address: bytes) -> bool | None:
         """See Callouts."""
-        route = find(self._routes, host_keys(domain(address) or b""))
+        route = find(self._settings.routes, host_keys(domain(address) or b""))
         if route is None:
             raise LookupFailedError("callout: control/smtproutes names no server for the domain")
         return await self._ask(RECIPIENT, address, lambda: self._places((route.relay,), route.port, anywhere=True))
@@ -110,42 +124,21 @@ class BlockingCallouts:
         """See Callouts."""
         return await self._ask(SENDER, address, lambda: self._places_of_domain(domain(address) or b""))
 
-    async def spf(self, ip: bytes, sender: bytes, helo: bytes) -> tuple[str, bytes]:
-        """See Callouts."""
-        from .spf import evaluate  # noqa: PLC0415 - a session pays for it when a rule asks for SPF
-
-        return evaluate(ip, sender, helo, self._name, lambda name, kind: _complete(self._dns.ask(name, kind)))
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether finish() has something to do."""
-        return self._under_way is not None
-
-    async def finish(self) -> None:
-        """Go on with what is under way, at most AFTERWARDS seconds, and remember its answer; to be called after the session."""
-        callout, self._under_way = self._under_way, None
-        if callout is not None:
-            try:
-                await self._go_on(callout, time.monotonic() + AFTERWARDS)
-            except LookupFailedError:
-                callout.inquiry.close()
-                await self._end(callout.turn)
-
     async def _ask(self, kind: Kind, address: bytes, places: "Places") -> bool:
         key = kind.name + address.lower()
         known = await self._store().get(key)
         if known is not None:
             return known.startswith(b"+")
-        if self._under_way is None:
-            self._under_way = await self._admit(kind, key, address, places)
-        elif self._under_way.key != key:
-            raise LookupFailedError("callout: another one of this session is under way")
-        return await self._go_on(self._under_way, time.monotonic() + self._values.number("callouttimeout"))
+        return await self._answer(kind, key, address, places)
+
+    async def _answer(self, kind: Kind, key: bytes, address: bytes, places: "Places") -> bool:
+        """What a server says, if it does so in time: by _admit(), the inquiry, and _conclude()."""
+        raise NotImplementedError
 
     async def _admit(self, kind: Kind, key: bytes, address: bytes, places: "Places") -> Callout:
         turn: Turn | None = None
         try:
-            inquiry = Inquiry(self._name, address, self._sources)
+            inquiry = Inquiry(self._settings.name, address, self._settings.sources)
             if kind is SENDER:
                 name = b"?callout-turn " + (domain(address) or b"")
                 turn = name, await turns.take(self._store(), name)
@@ -160,16 +153,15 @@ class BlockingCallouts:
 
     async def _count(self, kind: Kind, host: bytes) -> None:
         """Be one of those that are allowed in this minute."""
+        values = self._settings.values
         if kind is SENDER:
-            await turns.spend(self._store(), b"?callout-rate " + host, self._values.number("calloutdomainrate"))
-            await turns.spend(self._store(), b"callout-rate", self._values.number("calloutrate"))
+            await turns.spend(self._store(), b"?callout-rate " + host, values.number("calloutdomainrate"))
+            await turns.spend(self._store(), b"callout-rate", values.number("calloutrate"))
         else:
-            await turns.spend(self._store(), b"callout-rcptrate", self._values.number("calloutrcptrate"))
+            await turns.spend(self._store(), b"callout-rcptrate", values.number("calloutrcptrate"))
 
-    async def _go_on(self, callout: Callout, deadline: float) -> bool:
-        if not callout.inquiry.go_on(deadline):
-            raise LookupFailedError("callout: no answer yet")
-        self._under_way = None
+    async def _conclude(self, callout: Callout) -> bool:
+        """What came of an inquiry that is over; it is remembered."""
         await self._end(callout.turn)
         verdict, why = callout.inquiry.verdict, callout.inquiry.why
         if verdict is None:
@@ -181,6 +173,11 @@ class BlockingCallouts:
             pass  # the answer is good without being remembered
         return verdict
 
+    async def _give_up(self, callout: Callout) -> None:
+        """Leave the server alone; its domain may be asked again."""
+        callout.inquiry.close()
+        await self._end(callout.turn)
+
     async def _end(self, turn: "Turn | None") -> None:
         if turn is not None:
             try:
@@ -191,7 +188,7 @@ class BlockingCallouts:
     async def _places_of_domain(self, host: bytes) -> "list[Place]":
         """Where mail for a domain goes; [] when it says that it takes none (RFC 7505)."""
         names = await self._dns.ask(host, "MX") or (host,)
-        return [] if names[0] == b"" else await self._places(names[:HOSTS_MAX], self._port, anywhere=False)
+        return [] if names[0] == b"" else await self._places(names[:HOSTS_MAX], self._settings.port, anywhere=False)
 
     async def _places(self, names: tuple[bytes, ...], port: int, *, anywhere: bool) -> "list[Place]":
         """An address of each server, at least one.
@@ -205,7 +202,7 @@ class BlockingCallouts:
             except LookupFailedError as error:
                 why = str(error)
                 continue
-            found += [(ip, port) for ip in addresses if anywhere or self._outside.has(ip)][:1]
+            found += [(ip, port) for ip in addresses if anywhere or self._settings.outside.has(ip)][:1]
         if not found:
             raise LookupFailedError(why)
         return found
@@ -222,7 +219,51 @@ class BlockingCallouts:
         return await self._dns.ask(name, "A") or await self._dns.ask(name, "AAAA")
 
 
-def _complete(coroutine: "Coroutine[None, None, T]") -> "T":
+class BlockingCallouts(SessionCallouts):
+    """Callouts for a process of one session."""
+
+    __slots__ = ("_under_way",)
+
+    def __init__(self, control: "Control", dns: "Dns", store: "Callable[[], Store]", port: int = PORT) -> None:
+        """See CalloutSettings, which is read now."""
+        super().__init__(CalloutSettings(control, port), dns, store)
+        self._under_way: Callout | None = None
+
+    async def spf(self, ip: bytes, sender: bytes, helo: bytes) -> tuple[str, bytes]:
+        """See Callouts."""
+        from .spf import evaluate  # noqa: PLC0415 - a session pays for it when a rule asks for SPF
+
+        return evaluate(ip, sender, helo, self._settings.name, lambda name, kind: complete(self._dns.ask(name, kind)))
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether finish() has something to do."""
+        return self._under_way is not None
+
+    async def finish(self) -> None:
+        """Go on with what is under way, at most AFTERWARDS seconds, and remember its answer; to be called after the session."""
+        callout, self._under_way = self._under_way, None
+        if callout is not None:
+            try:
+                await self._go_on(callout, time.monotonic() + AFTERWARDS)
+            except LookupFailedError:
+                await self._give_up(callout)
+
+    async def _answer(self, kind: Kind, key: bytes, address: bytes, places: "Places") -> bool:
+        if self._under_way is None:
+            self._under_way = await self._admit(kind, key, address, places)
+        elif self._under_way.key != key:
+            raise LookupFailedError("callout: another one of this session is under way")
+        return await self._go_on(self._under_way, time.monotonic() + self._settings.values.number("callouttimeout"))
+
+    async def _go_on(self, callout: Callout, deadline: float) -> bool:
+        if not callout.inquiry.go_on(deadline):
+            raise LookupFailedError("callout: no answer yet")
+        self._under_way = None
+        return await self._conclude(callout)
+
+
+def complete(coroutine: "Coroutine[None, None, T]") -> "T":
     """The result of a coroutine that never suspends, as those of blocking look-ups: for pyspf, which is not async."""
     try:
         coroutine.send(None)

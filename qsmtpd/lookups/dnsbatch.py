@@ -35,8 +35,8 @@ class Pending:
         self.why = "no answer in time"
 
 
-class Batch:
-    """Questions that are asked side by side.
+class Questions:
+    """Questions that are under way; who waits for the answers, and how, is a matter of the two methods at the end.
 
     first    the server to begin with, then the one that answered last
     heard    somebody has answered something
@@ -49,29 +49,46 @@ class Batch:
         self.heard = False
         self.pending: dict[Question, Pending] = {}
         self.answers: dict[Question, tuple[bytes, ...] | str] = {}
-        self._under_way: dict[int, tuple[Pending, Datagram | Stream]] = {}
-        self._poll = select.poll()
         self._start = 0.0
 
     def add(self, key: "Question", asked: bytes) -> None:
         self.pending[key] = Pending(key, asked)
 
-    def run(self, now: float, limit: float) -> None:
-        """Ask, until all is answered or the limit, a time of the monotonic clock, is reached."""
-        self._start = now
+    def ask_what_is_due(self, now: float) -> None:
+        """Send what is to be sent by now; the time of the first is the beginning."""
+        self._start = self._start or now
+        for each in tuple(self.pending.values()):
+            if each.due <= now:
+                self._ask(each)
+
+    def next_due(self, limit: float) -> float:
+        """When something is to be sent again, at most the limit; to be asked while something is pending."""
+        return min(limit, *[each.due for each in self.pending.values()])
+
+    def hear(self, each: Pending, way: Datagram | Stream) -> None:
+        """One of the ways is ready, for what it waits for."""
+        if way not in each.ways:
+            return  # its question was answered just now, on another way
+        events = way.events
         try:
-            while self.pending and now < limit:
-                for each in tuple(self.pending.values()):
-                    if each.due <= now:
-                        self._ask(each)
-                if self.pending:
-                    self._listen(min(limit, *[each.due for each in self.pending.values()]) - now)
-                now = time.monotonic()
-        finally:
-            for _, way in self._under_way.values():
-                way.close()
+            message = way.step()
+        except OSError:
+            self._broken(each, way)
+            return
+        if message is not None:
+            if isinstance(way, Stream):
+                self._close(each, way)
+            self._read(each, way, message)
+        elif way.events != events:
+            self._unwatch(way)
+            self._watch(each, way)
+
+    def end(self) -> None:
+        """The time is up: what has no answer by now has none."""
         for key, each in self.pending.items():
             self.answers[key] = each.why
+            for way in tuple(each.ways):
+                self._close(each, way)
 
     def _ask(self, each: Pending) -> None:
         """Ask by UDP the next server that has not refused; when to do so again is settled before it can fail."""
@@ -91,26 +108,7 @@ class Batch:
             self._fell_silent(each, number, way)
             return
         each.ways.append(opened)
-        self._under_way[opened.fileno()] = (each, opened)
-        self._poll.register(opened.fileno(), opened.events)
-
-    def _listen(self, seconds: float) -> None:
-        ready = self._poll.poll(max(seconds, 0) * 1000 + 1)
-        for each, way in [self._under_way[fd] for fd, _ in ready]:
-            if way not in each.ways:
-                continue  # its question was answered just now, on another way
-            events = way.events
-            try:
-                message = way.step()
-            except OSError:
-                self._broken(each, way)
-                continue
-            if message is not None:
-                if isinstance(way, Stream):
-                    self._close(each, way)
-                self._read(each, way, message)
-            elif way.events != events:
-                self._poll.modify(way.fileno(), way.events)
+        self._watch(each, opened)
 
     def _read(self, each: Pending, way: Datagram | Stream, message: bytes) -> None:
         """What a response to a question comes to."""
@@ -161,9 +159,46 @@ class Batch:
 
     def _close(self, each: Pending, way: Datagram | Stream) -> None:
         each.ways.remove(way)
+        self._unwatch(way)
+        way.close()
+
+    def _watch(self, each: Pending, way: Datagram | Stream) -> None:
+        """Call hear() when a way is ready for its events."""
+        raise NotImplementedError
+
+    def _unwatch(self, way: Datagram | Stream) -> None:
+        """Do so no more."""
+        raise NotImplementedError
+
+
+class Batch(Questions):
+    """Questions that are asked side by side, and waited for."""
+
+    def __init__(self, servers: "Sequence[Server]", first: int) -> None:
+        super().__init__(servers, first)
+        self._under_way: dict[int, tuple[Pending, Datagram | Stream]] = {}
+        self._poll = select.poll()
+
+    def run(self, now: float, limit: float) -> None:
+        """Ask, until all is answered or the limit, a time of the monotonic clock, is reached."""
+        try:
+            while self.pending and now < limit:
+                self.ask_what_is_due(now)
+                if self.pending:
+                    ready = self._poll.poll(max(self.next_due(limit) - now, 0) * 1000 + 1)
+                    for each, way in [self._under_way[fd] for fd, _ in ready]:
+                        self.hear(each, way)
+                now = time.monotonic()
+        finally:
+            self.end()
+
+    def _watch(self, each: Pending, way: Datagram | Stream) -> None:
+        self._under_way[way.fileno()] = (each, way)
+        self._poll.register(way.fileno(), way.events)
+
+    def _unwatch(self, way: Datagram | Stream) -> None:
         self._poll.unregister(way.fileno())
         del self._under_way[way.fileno()]
-        way.close()
 
 
 TYPE_CHECKING = False

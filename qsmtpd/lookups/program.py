@@ -35,21 +35,37 @@ def run(
     """
     name = quote(program)
     try:
-        pid = _start(program, environment, arguments, words)
+        pid = start(program, env.without() | environment, arguments, words)
     except (OSError, ValueError) as error:
-        raise LookupFailedError(f"{name}: {error.strerror if isinstance(error, OSError) else error}") from error
+        raise not_executed(name, error) from error
     if not _ends(pid, seconds):
         posix.kill(-pid, SIGKILL)
         posix.waitpid(pid, 0)
         raise LookupFailedError(f"{name}: no end after {seconds:.0f} s")
-    _, status = posix.waitpid(pid, 0)
+    return exit_code(name, posix.waitpid(pid, 0)[1])
+
+
+def not_executed(name: str, error: OSError | ValueError) -> LookupFailedError:
+    """The error for a program that start() could not start, to be raised."""
+    return LookupFailedError(f"{name}: {error.strerror if isinstance(error, OSError) else error}")
+
+
+def exit_code(name: str, status: int) -> int:
+    """From what waitpid says.
+
+    Raises:
+        LookupFailedError: it crashed.
+    """
     if posix.WIFSIGNALED(status):
         raise LookupFailedError(f"{name}: killed by signal {posix.WTERMSIG(status)}")
     return posix.WEXITSTATUS(status)
 
 
-def _start(program: bytes, environment: dict[bytes, bytes], arguments: tuple[bytes, ...], words: bytes | None) -> int:
+def start(program: bytes, variables: dict[bytes, bytes], arguments: tuple[bytes, ...], words: bytes | None) -> int:
     """The process id; the process leads a group of its own.
+
+    variables  all that it gets, but for QMAILQUEUE
+    the rest   see run()
 
     Raises:
         OSError, ValueError: it cannot be executed.
@@ -64,8 +80,8 @@ def _start(program: bytes, environment: dict[bytes, bytes], arguments: tuple[byt
             posix.write(writer, words[:WORDS_MAX])
             actions.append((posix.POSIX_SPAWN_DUP2, reader, WORDS_FD))
         return posix.posix_spawn(
-            program, [program, *arguments], env.without("QMAILQUEUE") | environment, file_actions=actions, setpgroup=0,
-            setsigdef=DEFAULT_SIGNALS)
+            program, [program, *arguments], {name: value for name, value in variables.items() if name != b"QMAILQUEUE"},
+            file_actions=actions, setpgroup=0, setsigdef=DEFAULT_SIGNALS)
     finally:
         for fd in opened:
             posix.close(fd)

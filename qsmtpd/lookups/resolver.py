@@ -38,16 +38,26 @@ def from_system(control_directory: str, marks: Marks | None = None) -> "Resolver
     marks  in place of those under QMAILHOME
 
     Raises:
+        ControlError: see configured().
+    """
+    servers, budget = configured(Control(control_directory))
+    return Resolver(servers, budget, marks or Marks(f"{env.qmail_home()}/frontline/marks"))
+
+
+def configured(control: Control) -> tuple[list[Server], int]:
+    """The servers that the settings name, and a session's budget in seconds.
+
+    Raises:
         ControlError: a setting makes no sense, or a file cannot be read.
     """
-    values = Settings(SETTINGS, Control(control_directory))
+    values = Settings(SETTINGS, control)
     named = values.text("dnscacheip")
     try:
         servers = [server(word) for word in named.split()] if named else system_servers(Control(RESOLV_CONF))
     except (OSError, ValueError) as error:
         found = quote((named or b"")[:100])
         raise ControlError(f"dnscacheip: expected ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT, found {found}") from error
-    return Resolver(servers, values.number("dnstimeout"), marks or Marks(f"{env.qmail_home()}/frontline/marks"))
+    return servers, values.number("dnstimeout")
 
 
 def server(word: bytes) -> Server:
@@ -84,6 +94,8 @@ class Resolver:
     marks   who rests; None for nobody, ever
     """
 
+    __slots__ = ("_answers", "_budget", "_first", "_marks", "_servers")
+
     def __init__(self, servers: "Sequence[Server]", budget: float, marks: Marks | None = None) -> None:
         self._servers = servers
         self._budget = budget
@@ -99,7 +111,7 @@ class Resolver:
         """
         key = (name.lower().removesuffix(b"."), kind)
         if key not in self._answers:
-            self._ask_all((key,))
+            await self._ask_all((key,))
         answer = self._answers[key]
         if isinstance(answer, str):
             raise LookupFailedError(f"{kind} of {quote(key[0])}: {answer}")
@@ -107,7 +119,7 @@ class Resolver:
 
     async def prefetch(self, questions: "Sequence[Question]") -> None:
         """See Dns."""
-        self._ask_all({(name.lower().removesuffix(b"."), kind): None for name, kind in questions})
+        await self._ask_all({(name.lower().removesuffix(b"."), kind): None for name, kind in questions})
 
     def strike(self, zone: bytes, strikes: int = 1) -> bool:
         """See Dns."""
@@ -118,8 +130,8 @@ class Resolver:
         if self._marks is not None:
             self._marks.clear(zone)
 
-    def _ask_all(self, keys: "Iterable[Question]") -> None:
-        batch = Batch(self._servers, self._first)
+    async def _ask_all(self, keys: "Iterable[Question]") -> None:
+        wanted: dict[Question, bytes] = {}
         for key in keys:
             if key in self._answers:
                 continue
@@ -132,9 +144,9 @@ class Resolver:
             if why is not None:
                 self._answers[key] = why
             else:
-                batch.add(key, asked)
-        if batch.pending:
-            self._wait(batch)
+                wanted[key] = asked
+        if wanted:
+            await self._wait(wanted)
 
     def _closed(self, name: bytes) -> str | None:
         """Why a name is not asked for; None when it is."""
@@ -146,7 +158,11 @@ class Resolver:
                 return _RESTING
         return None
 
-    def _wait(self, batch: "Batch") -> None:
+    async def _wait(self, wanted: "dict[Question, bytes]") -> None:
+        """Get the answers to some questions, by their sections; here it blocks."""
+        batch = Batch(self._servers, self._first)
+        for key, asked in wanted.items():
+            batch.add(key, asked)
         start = time.monotonic()
         batch.run(start, start + min(PATIENCE, self._budget))
         self._budget -= time.monotonic() - start

@@ -175,13 +175,20 @@ class Talk:
         """Lead the dialogue until it is over, True and closed, or the deadline (time.monotonic()) has come, False."""
         poll = select.poll()
         while not self.probe.done:
-            poll.register(self._socket.fileno(), select.POLLOUT if self._out or not self._connected() else select.POLLIN)
+            poll.register(self.fileno(), select.POLLOUT if self.writes else select.POLLIN)
             left = deadline - time.monotonic()
             if left <= 0 or not poll.poll(left * 1000):
                 return False
-            self._turn()
-        self.close()
+            self.turn()
         return True
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    @property
+    def writes(self) -> bool:
+        """Whether turn() wants to write, or to be connected; else it wants to read."""
+        return bool(self._out) or not self._connected()
 
     def close(self) -> None:
         self._socket.close()
@@ -193,8 +200,13 @@ class Talk:
             return False
         return True
 
-    def _turn(self) -> None:
-        """One read or write, for which the socket is ready; an error of the connection ends the probe."""
+    def turn(self) -> None:
+        """One read or write, for which the socket is ready; an error of the connection ends the probe.  Its end closes."""
+        self._read_or_write()
+        if self.probe.done:
+            self.close()
+
+    def _read_or_write(self) -> None:
         try:
             error = self._socket.getsockopt(SOL_SOCKET, SO_ERROR)
             if error:
@@ -237,17 +249,21 @@ class Inquiry:
 
     def go_on(self, deadline: float) -> bool:
         """Ask until all is said, True, or the deadline (time.monotonic()) has come, False."""
-        while self._talk is not None or self.places:
-            if self._talk is None:
-                self._connect(*self.places.pop(0))
-                continue
-            if not self._talk.go_on(deadline):
+        while (talk := self.talk()) is not None:
+            if not talk.go_on(deadline):
                 return False
+        return True
+
+    def talk(self) -> Talk | None:
+        """The talk that is to be led until its probe is done; then the next.  None when all is said."""
+        if self._talk is not None and self._talk.probe.done:
             probe, self._talk = self._talk.probe, None
             self.verdict, self.why = probe.verdict, probe.why
             if probe.heard:
-                break
-        return True
+                self.places = []
+        while self._talk is None and self.places:
+            self._connect(*self.places.pop(0))
+        return self._talk
 
     def close(self) -> None:
         """Leave the server alone, whatever it was about to say."""
