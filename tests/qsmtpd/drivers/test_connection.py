@@ -1,0 +1,254 @@
+"""One connection of many, on real sockets: reading, writing, waiting, deadlines, the end."""
+
+import asyncio
+import math
+import socket
+from collections.abc import Awaitable, Callable, Coroutine
+
+import pytest
+import uvloop
+
+from qsmtpd.drivers.connection import INPUT_MAX, Connection
+from qsmtpd.drivers.wheel import Wheel
+
+Talk = Callable[[Connection], Coroutine[object, None, object]]
+
+
+class Host:
+    """A process with one kind of conversation."""
+
+    def __init__(self, talk: Talk, timeout: float = 5.0, session_timeout: float = math.inf) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.buffer = memoryview(bytearray(65536))
+        self.now = self.loop.time
+        self.sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self.call_later = self.loop.call_later
+        self.wheel = Wheel(self.now())
+        self.ended = self.loop.create_future()
+        self._talk = talk
+        self._timeouts = timeout, session_timeout
+
+    def begin(self, connection: Connection, transport: asyncio.Transport) -> None:
+        connection.start(self._talk(connection), *self._timeouts)
+        self.wheel.add(connection)
+
+    def end(self, connection: Connection, fault: BaseException | None) -> None:
+        self.ended.set_result(fault)
+
+    async def sweep(self) -> None:
+        while not self.ended.done():
+            await asyncio.sleep(0.1)
+            self.wheel.sweep(self.now())
+
+
+def played(
+        talk: Talk, client: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[object]],
+        timeout: float = 5.0, session_timeout: float = math.inf,
+) -> tuple[object, BaseException | None]:
+    """What the client's coroutine returns, and the fault with which the conversation ended."""
+
+    async def run() -> tuple[object, BaseException | None]:
+        host = Host(talk, timeout, session_timeout)
+        sweeping = asyncio.create_task(host.sweep())
+        server = await host.loop.create_server(lambda: Connection(host), "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        said = await client(reader, writer)
+        writer.close()
+        fault = await asyncio.wait_for(host.ended, 10)
+        await sweeping
+        server.close()
+        return said, fault
+
+    return uvloop.run(run())
+
+
+async def echo(connection: Connection) -> None:
+    while data := await connection.read():
+        await connection.write(data.upper())
+    await connection.close(b"bye", linger=False)
+
+
+async def hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    writer.write(b"hello ")
+    await asyncio.sleep(0.05)
+    writer.write(b"world")
+    writer.write_eof()
+    return await reader.read()
+
+
+def test_bytes_go_both_ways_and_the_end_is_seen() -> None:
+    assert played(echo, hello) == (b"HELLO WORLDbye", None)
+
+
+def test_futures_are_waited_for_and_bytes_meanwhile_kept() -> None:
+    async def slow(connection: Connection) -> None:
+        data = await connection.read()
+        await asyncio.sleep(0.1)
+        await asyncio.sleep(0)
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(0.05, future.set_result, b"!")
+        await connection.write(data + await connection.read() + await future)
+        await connection.close(b"", linger=False)
+
+    assert played(slow, hello) == (b"hello world!", None)
+
+
+def test_the_fault_of_a_future_is_the_conversations() -> None:
+    async def failing(connection: Connection) -> None:
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(future.set_exception, ValueError("no"))
+        try:
+            await future
+        except ValueError:
+            await connection.write(b"seen")
+        await connection.close(b"", linger=False)
+
+    assert played(failing, hello) == (b"seen", None)
+
+
+def test_a_fault_ends_one_session() -> None:
+    async def broken(connection: Connection) -> None:
+        await connection.read()
+        raise RuntimeError("a bug")
+
+    said, fault = played(broken, hello)
+
+    assert (said, repr(fault)) == (b"", "RuntimeError('a bug')")
+
+
+@pytest.mark.parametrize("timeouts", [(0.5, math.inf), (60.0, 0.5)])
+def test_a_silent_client_meets_its_deadline(timeouts: tuple[float, float]) -> None:
+    """A34: of the command, and of the session."""
+
+    async def patient(connection: Connection) -> None:
+        try:
+            await connection.read()
+        except TimeoutError:
+            await connection.close(b"timeout", linger=True)
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        return await reader.read()
+
+    assert played(patient, silent, *timeouts) == (b"timeout", None)
+
+
+def test_a_byte_now_and_then_renews_nothing() -> None:
+    """A34."""
+
+    async def reading(connection: Connection) -> int:
+        try:
+            while await connection.read():
+                pass
+        except TimeoutError:
+            await connection.close(b"timeout", linger=False)
+        return 0
+
+    async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        answer = asyncio.create_task(reader.read())
+        while not answer.done():
+            writer.write(b"x")
+            await asyncio.sleep(0.2)
+        return await answer
+
+    assert played(reading, trickle, timeout=1.0) == (b"timeout", None)
+
+
+def test_a_client_that_never_reads_is_waited_for_and_then_left() -> None:
+    """A35: what it is sent does not grow."""
+    sent = []
+
+    async def talker(connection: Connection) -> None:
+        try:
+            while True:
+                await connection.write(b"y" * 100_000)
+                sent.append(1)
+        except TimeoutError:
+            await connection.close(b"", linger=False)
+
+    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        await asyncio.sleep(2.5)
+
+    assert played(talker, deaf, timeout=1.0)[1] is None
+    assert len(sent) < 200
+
+
+def test_a_busy_conversation_is_not_buried_in_input() -> None:
+    """A39: not much more than INPUT_MAX is taken before it is looked at."""
+    seen: list[int] = []
+
+    async def busy(connection: Connection) -> None:
+        await connection.read()
+        await asyncio.sleep(0.5)
+        seen.append(connection.bytes_in)
+        while await connection.read():
+            pass
+        seen.append(connection.bytes_in)
+        await connection.close(b"", linger=False)
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"z" * 5_000_000)
+        await writer.drain()
+        writer.write_eof()
+        await reader.read()
+
+    assert played(busy, flood)[1] is None
+    assert seen[0] <= 3 * INPUT_MAX
+    assert seen[1] == 5_000_000
+
+
+def test_who_has_gone_is_told_to_the_conversation() -> None:
+    noticed: list[str] = []
+
+    async def waiting(connection: Connection) -> None:
+        try:
+            while True:
+                await connection.write(b"a" * 1000)
+                await asyncio.sleep(0.02)
+        except ConnectionError:
+            noticed.append("gone")
+            await connection.close(b"more", linger=True)
+
+    async def vanish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    assert played(waiting, vanish)[1] is None
+    assert noticed == ["gone"]
+
+
+def test_the_last_words_are_read_though_the_client_goes_on_sending() -> None:
+    """A38: no reset eats the refusal."""
+
+    async def refuse(connection: Connection) -> None:
+        await connection.read()
+        await connection.close(b"554 no\r\n", linger=True)
+
+    async def sender(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        for _ in range(20):
+            writer.write(b"more and more\r\n" * 1000)
+            await asyncio.sleep(0.01)
+        answer = await reader.read()
+        writer.write_eof()
+        return answer
+
+    assert played(refuse, sender) == (b"554 no\r\n", None)
+
+
+@pytest.mark.parametrize(("pause", "early"), [(0.0, True), (0.6, False)])
+def test_who_speaks_before_the_greeting(pause: float, early: bool) -> None:
+    """A18."""
+    found: list[bool] = []
+
+    async def greet(connection: Connection) -> None:
+        found.append(await connection.early(0.3))
+        await connection.write(b"220\r\n")
+        await connection.read()
+        await connection.close(b"", linger=False)
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(pause)
+        writer.write(b"EHLO x\r\n")
+        await reader.readline()
+
+    assert played(greet, client)[1] is None
+    assert found == [early]
