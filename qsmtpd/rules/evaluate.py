@@ -26,7 +26,7 @@ class Reading:
 
 
 def read(
-        rules: Rules, stage: int, known: "Known", ask: "Ask", trace: "Trace | None" = None) -> "Coroutine[object, None, Reading]":
+        rules: Rules, stage: int, known: "Known", ask: "Ask", trace: "Trace | None" = None) -> "Coroutine[None, None, Reading]":
     """Read the rules as far as they concern the stage; see read_some()."""
     return read_some(rules.at(stage), known, ask, trace)
 
