@@ -108,7 +108,7 @@ class Replay:
 
     def _shadows_of(self, of: Rerun, after: Told | None) -> tuple[int, ...]:
         """The "?" rules above the one that decides; one that asks what is not in the log is not counted."""
-        return () if after is None else tuple(of.holding(self.shadows))
+        return () if after is None else tuple(of.holding(self.shadows, after))
 
     def _alone(self, of: Rerun, last: Line, whole: list[Known]) -> Outcome:
         """A session without recipients: refused before, or gone."""

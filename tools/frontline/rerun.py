@@ -109,9 +109,12 @@ class Rerun:
             self._policy.mail.recipients.append(line[b"to"])
         return None, missing
 
-    def holding(self, single: Sequence[Rules]) -> Iterator[int]:
-        """The lines of those of these single rules that hold, as far as the log says, above the rule that decides."""
-        knowledge, decided = self._policy.knowledge, self._deciding_line()
+    def holding(self, single: Sequence[Rules], told: Told) -> Iterator[int]:
+        """The lines of those of these single rules that hold, as far as the log says, above the rule that decides.
+
+        told  what the recipient in hand is told
+        """
+        knowledge, decided = self._policy.knowledge, int(told.rule) if told.rule.isdigit() else self._accepting_line()
         for rules in single:
             line = rules.rules[0].line
             if line < decided:
@@ -122,7 +125,8 @@ class Rerun:
                 if reading.rule is not None or reading.notes:
                     yield line
 
-    def _deciding_line(self) -> float:
+    def _accepting_line(self) -> float:
+        """Of the "accept" that has decided, or behind the end of the file."""
         knowledge = self._policy.knowledge
         reading = complete(read(self._config.rules, RCPT, knowledge.values, knowledge.ask))
         return float("inf") if reading.rule is None else reading.rule.line

@@ -102,4 +102,4 @@ def test_the_rules_that_would_have_acted(qmail_home: QmailHome) -> None:
     of.begin(b"a@b", ALL)
 
     assert of.recipient(GOOD, ACCEPTED)[0] == ACCEPTED
-    assert list(of.holding(Replay(config).shadows)) == [1]
+    assert list(of.holding(Replay(config).shadows, ACCEPTED)) == [1]
