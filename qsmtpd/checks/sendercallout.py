@@ -9,7 +9,7 @@ are false for other domains, for the null sender, and for a client that may rela
 from ..address import domain
 from ..listfiles import parsed
 from ..names import host_entry, host_keys
-from .base import Mail
+from .base import LookupFailedError, Mail
 
 
 def configured(source: "Source") -> "SenderCallout":
@@ -32,7 +32,11 @@ class SenderCallout:
         host = domain(mail.sender or b"")
         if not mail.sender or host is None or mail.relay is not None or self.domains.isdisjoint(host_keys(host)):
             return {"sender-ok": False, "sender-bad": False}
-        exists = await lookups.callouts.sender(mail.sender)
+        try:
+            exists = await lookups.callouts.sender(mail.sender)
+        except LookupFailedError as error:  # one answer is both, and so is none: who asks for the other waits no second time
+            lookups.note(f"sendercallout: {error}".encode("ascii", "replace"))
+            exists = None
         if exists is None:
             return {"sender-ok": None, "sender-bad": None}
         if exists:

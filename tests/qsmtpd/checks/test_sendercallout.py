@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from qsmtpd.checks.base import LookupFailedError
 from qsmtpd.checks.sendercallout import configured
+from qsmtpd.drivers.stdio import complete
 from qsmtpd.qmail.control import ControlError
 from tests.qsmtpd.checks.site import found, site
 from tests.qsmtpd.world import DictLookups, FixedCallouts, mail
@@ -25,9 +25,15 @@ def test_the_answer(tmp_path: Path, answer: bool | None, ok: bool | None, bad: b
     assert list(known.reasons) == [name for name in BOTH if tags[name]]
 
 
-def test_no_answer(tmp_path: Path) -> None:
-    with pytest.raises(LookupFailedError):
-        found(configured(site(tmp_path, calloutdomains=b".example\n")), mail(sender=JOE), DictLookups(), *BOTH)
+@pytest.mark.parametrize("asked", BOTH)
+def test_no_answer_is_none_for_both(tmp_path: Path, asked: str) -> None:
+    """A rule that asks for the one makes the client wait, the next rule, which asks for the other, does not."""
+    lookups = DictLookups()
+    check = configured(site(tmp_path, calloutdomains=b".example\n"))
+    tags = complete(check(mail(sender=JOE), lookups, (asked,)))
+
+    assert tags == {"sender-ok": None, "sender-bad": None}
+    assert len(lookups.noted) == 1
 
 
 @pytest.mark.parametrize(("sender", "relay"), [
