@@ -20,7 +20,7 @@ from tests.conftest import ROOT, QmailHome
 from tests.operators.site import PREFIX, SETS, Site
 from tests.play import environment
 
-NAMES = ("a-small-isp", "b-business-isp", "c-popular-domain", "d-filtering-service")
+NAMES = ("a-small-isp", "b-business-isp", "c-popular-domain", "d-filtering-service", "e-two-people")
 
 
 @pytest.fixture(params=NAMES)
