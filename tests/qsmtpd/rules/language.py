@@ -39,17 +39,19 @@ small = st.integers(0, 5)
 
 
 @st.composite
-def comparisons(draw: st.DrawFn, right: st.SearchStrategy[float]) -> Compare:
+def comparisons(draw: st.DrawFn, right: st.SearchStrategy[float], facts: tuple[str, ...] = FACTS) -> Compare:
     """FACT OPERATOR (NUMBER | FACT)."""
-    other = draw(right | st.sampled_from(FACTS))
+    other = draw(right | st.sampled_from(facts))
     whole = int(other) if isinstance(other, float) and other.is_integer() else other
-    return Compare(draw(st.sampled_from(FACTS)), draw(st.sampled_from(["<", "<=", "=", ">=", ">"])), whole)
+    return Compare(draw(st.sampled_from(facts)), draw(st.sampled_from(["<", "<=", "=", ">=", ">"])), whole)
 
 
-def expressions(right: st.SearchStrategy[float] = small, unknown: bool = True) -> st.SearchStrategy[Expression]:
-    """Any expression; unknown is False: without unknown()."""
-    tags = st.sampled_from(TAGS)
-    leaf: st.SearchStrategy[Expression] = st.one_of(tags.map(Tag), tags.map(Tag), comparisons(right), st.builds(Any))
+def expressions(
+        right: st.SearchStrategy[float] = small, unknown: bool = True, words: tuple[str, ...] = TAGS,
+        facts: tuple[str, ...] = FACTS) -> st.SearchStrategy[Expression]:
+    """Any expression; unknown is False: without unknown(); words and facts  the names to take."""
+    tags = st.sampled_from(words)
+    leaf: st.SearchStrategy[Expression] = st.one_of(tags.map(Tag), tags.map(Tag), comparisons(right, facts), st.builds(Any))
     if unknown:
         leaf |= tags.map(Unknown)
     return st.recursive(leaf, lambda inner: st.one_of(

@@ -3,10 +3,12 @@
 It knows every value beforehand, looks at every part of every expression, and computes stages for itself.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from qsmtpd.rules.expression import And, Any, Compare, Not, Or, Tag, Unknown
 from qsmtpd.rules.rule import Rule
+from qsmtpd.rules.vocabulary import Term
 from tests.qsmtpd.rules.language import WORDS, Expression
 
 Values = dict[str, bool | float | None]
@@ -63,15 +65,15 @@ def used(node: Expression) -> set[str]:
     return set() if isinstance(node, Any) else set().union(*[used(part) for part in node.parts])
 
 
-def decidable(rule: Rule) -> int:
+def decidable(rule: Rule, words: Mapping[str, Term] = WORDS) -> int:
     """From which stage on; throttle and greylist concern a recipient."""
-    stages = [WORDS[name].stage for name in used(rule.expression)]
+    stages = [words[name].stage for name in used(rule.expression)]
     return max([*stages, RCPT if rule.action.verb in ("throttle", "greylist") else 0])
 
 
-def spoken(rule: Rule) -> int:
+def spoken(rule: Rule, words: Mapping[str, Term] = WORDS) -> int:
     """At RCPT, or as "@" says, but never before it can be decided."""
-    return max(RCPT if rule.action.at is None else rule.action.at, decidable(rule))
+    return max(RCPT if rule.action.at is None else rule.action.at, decidable(rule, words))
 
 
 def defers(rule: Rule, values: Values) -> bool | None:
@@ -92,19 +94,19 @@ def conditional(rule: Rule) -> bool:
     return rule.action.verb in ("throttle", "greylist") or rule.action.percent is not None
 
 
-def in_sight(rules: tuple[Rule, ...], stage: int) -> list[Rule]:
+def in_sight(rules: tuple[Rule, ...], stage: int, words: Mapping[str, Term] = WORDS) -> list[Rule]:
     """What is read at a stage."""
-    speaking = [number for number, rule in enumerate(rules) if spoken(rule) == stage]
+    speaking = [number for number, rule in enumerate(rules) if spoken(rule, words) == stage]
     end = len(rules) if stage >= RCPT else speaking[-1] + 1 if speaking else 0
-    return [rule for rule in rules[:end] if decidable(rule) <= stage]
+    return [rule for rule in rules[:end] if decidable(rule, words) <= stage]
 
 
-def decide(rules: tuple[Rule, ...], stage: int, values: Values) -> Outcome:
+def decide(rules: tuple[Rule, ...], stage: int, values: Values, words: Mapping[str, Term] = WORDS) -> Outcome:
     """One reading of the file at a stage."""
     notes: list[int] = []
     shadows: list[int] = []
     doubt = False
-    for rule in in_sight(rules, stage):
+    for rule in in_sight(rules, stage, words):
         holds, action = truth(rule.expression, values), rule.action
         if holds is True and conditional(rule):
             holds = defers(rule, values)
