@@ -27,8 +27,8 @@ OUTCOMES = {
     "more than 50,000 bytes": ("552 5.3.4 ", "rule=databytes"),
     "for somebody elsewhere": ("553 5.7.1 ", "rule=rcpthosts"),
     "a harvester of addresses": (
-        "550 5.1.1 sorry, no mailbox here by that name (10 times)", "421 4.7.0 ", "rule=validrcpt,brtlimit"),
-    "from 127.0.0.2, blocked": ("553 5.7.1 your host sent us nothing but spam today", "rule=blocked"),
+        "550 5.1.1 sorry, no mailbox here by that name (10 times)", "421 4.7.0 ", "rule=validrcpt,27"),
+    "from 127.0.0.2, blocked": ("553 5.7.1 your host sent us nothing but spam today", "rule=10"),
     "two messages in one, by LF": ("451 4.5.2 ", "rule=newline"),
     "a burst of 30": ("250 to each of 30 messages", "mail/ann/new/: 30 files, one after the other"),
     "sent while holdq is down": ("250 2.0.0 ok ", "holdq/incoming/", "mail/ben/new/"),
