@@ -343,7 +343,8 @@ def test_shadows_change_nothing(tmp_path: Path, data: st.DataObject, rules: list
 
     with_them, without_them = [Played(site, each, world) for each in (rules, without)]
 
-    assert without_them.wire.answer == with_them.wire.answer
+    said = [re.sub(rb"ok \d+ qp", b"", played.wire.answer) for played in (with_them, without_them)]
+    assert said[0] == said[1]
     assert without_them.wire.slept == with_them.wire.slept
     assert without_times(without_them) == without_times(with_them)
 

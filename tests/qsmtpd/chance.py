@@ -1,7 +1,7 @@
 """Everything about a session by chance: the site's files and rules, what the world answers, what the client says."""
 
+import random
 from pathlib import Path
-from random import Random
 from typing import NamedTuple
 
 from hypothesis import strategies as st
@@ -12,6 +12,8 @@ from qsmtpd.rules.expression import names
 from qsmtpd.rules.rule import Rule
 from qsmtpd.rules.site import parse_tags, vocabulary
 from tests.qsmtpd.rules import language
+
+Chance = type(random.Random(0))
 
 GOOD, BAD = b"good@bench.test", b"bad@bench.test"
 EXISTING = frozenset((GOOD, b"other@bench.test", b"vip@bench.test"))
@@ -75,13 +77,13 @@ class ChanceWorld:
     def __repr__(self) -> str:
         return f"ChanceWorld({self.seed}, {self.odds}, {self.valid!r})"
 
-    def _chance(self, part: str, *question: object) -> Random:
+    def _chance(self, part: str, *question: object) -> Chance:
         """Chance about one question.
 
         Raises:
             LookupFailedError: this one fails.
         """
-        chance = Random(f"{self.seed} {part} {question!r}")
+        chance = random.Random(f"{self.seed} {part} {question!r}")
         if part in self.odds.down or chance.randrange(100) < self.odds.failing:
             if part == "safety":
                 self.failed = True
@@ -108,7 +110,7 @@ class ChanceWorld:
         pass
 
     def strike(self, zone: bytes, strikes: int = 1) -> bool:
-        return bool(Random(f"{self.seed} {zone!r}").randrange(2))
+        return bool(random.Random(f"{self.seed} {zone!r}").randrange(2))
 
     def clear(self, zone: bytes) -> None:
         pass
@@ -163,9 +165,9 @@ class ChanceWorld:
                 self._chance("safety", name, key)
             return None if self.valid == "absent" else key in EXISTING
         self._chance("cdb", name, key)
-        if Random(f"{self.seed} {name}").randrange(3) == 0:
+        if random.Random(f"{self.seed} {name}").randrange(3) == 0:
             return None
-        return Random(f"{self.seed} {name} {key!r}").randrange(4) == 0
+        return random.Random(f"{self.seed} {name} {key!r}").randrange(4) == 0
 
     async def value(self, name: str, key: bytes) -> bytes | None:
         entries = [None, b"", b"450 0 for \r\nnow", b"550 99999999999 no\xff", b"451 1 over", b"45", b"x 0 y", b"450 -1 x"]
@@ -175,7 +177,7 @@ class ChanceWorld:
         return bool(self._chance("safety", ip).randrange(2))
 
     async def early(self, seconds: float) -> bool:
-        return bool(Random(f"{self.seed} early").randrange(2))
+        return bool(random.Random(f"{self.seed} early").randrange(2))
 
     async def run(
             self, program: bytes, environment: dict[bytes, bytes], arguments: tuple[bytes, ...] = (),
@@ -191,7 +193,7 @@ class ChanceWorld:
         """Bound to the journal by who plays."""
 
     def draw(self, line: int) -> float:
-        return Random(f"{self.seed} draw {line}").random() * 100
+        return random.Random(f"{self.seed} draw {line}").random() * 100
 
 
 PARTS = ("dns", "store", "machine", "callouts", "spf", "cdb", "safety")
