@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", metavar="ADDRESS", dest="sender", default="", help="the sender; default: empty, a bounce")
     parser.add_argument("--to", metavar="ADDRESS", action="append", default=[], help="a recipient; may be given several times")
     parser.add_argument("--message", metavar="FILE", help="the message it sends, for the rules about messages")
-    parser.add_argument("--env", metavar="CDB", help="set what tcpserver -x CDB would set for this client")
+    parser.add_argument("--env", metavar="CDB", help="set what tcpserver would, with this cdb of rules")
     parser.add_argument("--rules", metavar="FILE", help="instead of control/rules")
     parser.add_argument("--tag", metavar="NAME=VALUE", action="append", default=[],
                         help="take a word as known: yes, no, unknown or a number; may be given several times")

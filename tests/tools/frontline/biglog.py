@@ -1,7 +1,7 @@
 """A large log of a server with a dozen rules, the same each time: harvesters, good mail, listed clients."""
 
+import random
 from collections.abc import Iterator
-from random import Random
 
 TAGS = b"dul dnsbl dul.example\nrss dnsbl rss.example\n"
 RULES = b"""\
@@ -23,29 +23,34 @@ PLAIN = "asked=!banned,!blocked,!relay,!badmailfrom,!known-good,!badrcptto,!dul,
 
 def lines(sessions: int) -> Iterator[bytes]:
     """The lines of so many sessions, those of a few at a time mixed."""
-    random = Random(1)
-    waiting: list[list[str]] = []
-    for number in range(sessions):
-        waiting.append(_session(random, f"1795{number:06}.{random.randrange(32768)}"))
-        if len(waiting) > 20:
-            yield from _some(random, waiting)
-    while waiting:
-        yield from _some(random, waiting)
+    return _Log().lines(sessions)
 
 
-def _some(random: Random, waiting: list[list[str]]) -> Iterator[bytes]:
-    chosen = random.choice(waiting)
-    for line in chosen:
-        yield line.encode() + b"\n"
-    waiting.remove(chosen)
+class _Log:
+    def __init__(self) -> None:
+        self.chance = random.Random(1)
+        self.waiting: list[list[str]] = []
 
+    def lines(self, sessions: int) -> Iterator[bytes]:
+        for number in range(sessions):
+            self.waiting.append(self.session(f"1795{number:06}.{self.chance.randrange(32768)}"))
+            if len(self.waiting) > 20:
+                yield from self.some()
+        while self.waiting:
+            yield from self.some()
 
-def _session(random: Random, identity: str) -> list[str]:
-    ip = f"192.0.{random.randrange(256)}.{random.randrange(256)}"
-    kind = random.random()
-    if kind < 0.3:
-        return _listed(identity, ip)
-    return _harvest(identity, ip) if kind < 0.5 else _good(identity, ip, random.randrange(1, 4))
+    def some(self) -> Iterator[bytes]:
+        chosen = self.chance.choice(self.waiting)
+        for line in chosen:
+            yield line.encode() + b"\n"
+        self.waiting.remove(chosen)
+
+    def session(self, identity: str) -> list[str]:
+        ip = f"192.0.{self.chance.randrange(256)}.{self.chance.randrange(256)}"
+        kind = self.chance.random()
+        if kind < 0.3:
+            return _listed(identity, ip)
+        return _harvest(identity, ip) if kind < 0.5 else _good(identity, ip, self.chance.randrange(1, 4))
 
 
 def _good(identity: str, ip: str, recipients: int) -> list[str]:
