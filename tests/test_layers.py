@@ -13,7 +13,7 @@ LAYERS = (
     ("qsmtpd.qmail",),
     ("qsmtpd.rules", "qsmtpd.replies", "qsmtpd.address", "qsmtpd.commands", "qsmtpd.events", "qsmtpd.dotstuff",
      "qsmtpd.session", "qsmtpd.upstream", "qsmtpd.netblock", "qsmtpd.names", "qsmtpd.addresspatterns", "qsmtpd.listfiles",
-     "qsmtpd.correspondents", "qsmtpd.headerfields", "qsmtpd.headersection"),
+     "qsmtpd.correspondents", "qsmtpd.headersection"),
     ("qsmtpd.checks", "qsmtpd.zones", "qsmtpd.answers", "qsmtpd.knowledge", "qsmtpd.ruling", "qsmtpd.policy"),
     ("qsmtpd.config", "qsmtpd.catalogue", "qsmtpd.lookups"),
     ("qsmtpd.drivers", "qsmtpd.main"),

@@ -47,7 +47,7 @@ class ValidRcpt:
             known = await ask(address, lookups)
             if known:
                 return True
-            if known is None:
+            if known is None and ask in self._asked:
                 self._asked.remove(ask)  # it is not there, and a session sees one state of the databases
         if not self._asked or (self.elsewhere is not None and self.elsewhere(address.rpartition(b"@")[2])):
             return None
