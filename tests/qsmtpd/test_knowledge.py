@@ -167,3 +167,27 @@ def test_what_is_dropped_is_asked_again() -> None:
     of.drop(MESSAGE, ("size", "hops"))
 
     assert list(of.values) == ["from-many"]
+
+
+def test_a_number_is_what_the_log_says_it_is() -> None:
+    """Else "rate >= 2" would not hold in the session, and would in "frontline replay"."""
+    class Numbers(Recorded):
+        async def __call__(self, of: Mail, lookups: object, wanted: tuple[str, ...]) -> dict[str, bool | float | None]:
+            return dict.fromkeys(wanted, 1.99999998)
+
+    of = Knowledge(mail(), DictLookups(drawn=49.99999999), TERMS, Settings(), lambda name: Numbers(Recorder(), name))
+
+    complete(of.ask_all(("rate", "draw:3")))
+
+    assert (of.values["rate"], of.values["draw:3"]) == (2.0, 50.0)
+    assert of.news() == (None, b"draw:3:50,rate:2")
+
+
+def test_what_somebody_else_made_known_is_not_dropped() -> None:
+    """As "frontline explain --tag size=3" does."""
+    of = knowledge(Recorder())
+    of.values["size"] = 3
+
+    of.drop(MESSAGE, ("size", "hops"))
+
+    assert of.values == {"size": 3}

@@ -160,3 +160,17 @@ def test_what_shadows_would_have_done_is_in_the_log(qmail_home: QmailHome) -> No
     assert codes(played.wire.answer) == [220, 250, 250, 250, 221]
     assert played.lines[-1][1]["shadow"] == b"1:2"
     assert [pairs["text"] for event, pairs in played.lines if event == "log"] == [b"seen x@bench.test", b"seen y@bench.test"]
+
+
+@pytest.mark.parametrize(("said", "at", "early"), [
+    (b"EHLO x\r\nQUIT\r\n", b"helo", 1), (b"EHLO x\r\nEHLO a.b\r\nQUIT\r\n", None, 1),
+    (b"EHLO a.b\r\nMAIL FROM:<>\r\nMAIL FROM:<a@b>\r\nRSET\r\nQUIT\r\n", None, 1),
+    (b"EHLO a.b\r\nMAIL FROM:<a@b>\r\nRCPT TO:<x@far.test>\r\nQUIT\r\n", b"rcpt", None)])
+def test_where_a_session_was_refused_last_and_whether_it_cared(
+        said: bytes, at: bytes | None, early: int | None, qmail_home: QmailHome) -> None:
+    """So that "frontline replay" can tell who left because of it."""
+    qmail_home.write("rules", "helo-oneword refuse@helo\nnull-sender refuse@mail\n")
+
+    event, pairs = Played(qmail_home, {}, [said]).lines[-1]
+
+    assert (event, pairs["at"], pairs["early"]) == ("session", at, early)
