@@ -104,12 +104,16 @@ class Site:
 
 
 class Server:
-    """Where a server listens, and what it has logged."""
+    """Where a server listens, and what it has logged.
+
+    path  of the log
+    """
 
     def __init__(self, address: str, port: int, service: Service) -> None:
         self.address = address
         self.port = port
         self.place = (address, port)
+        self.path = service.log
         self._service = service
 
     def log(self, event: str, words: str = "") -> list[str]:

@@ -13,6 +13,8 @@ from tests.conftest import QmailHome
 from tests.nameservers import internet
 from tests.operators.client import MAIL, Client
 from tests.operators.site import PREFIX, Server, Site
+from tests.scanners import EICAR, GTUBE, OFFER, Scanner
+from tests.servers import wait_until
 
 GOOD = "you@example.org"
 VOUCHED, STRANGER = "127.66.20.1", "127.66.21.1"
@@ -125,19 +127,55 @@ def test_who_has_sent_a_virus_is_kept_out_for_some_hours(site: Site) -> None:
         assert told(server, "127.66.25.1", "").startswith("250 ")
 
 
-def test_the_list_is_made_of_the_log(site: Site) -> None:
-    """The pipe of the README: what a stranger writes into the log cannot block somebody else."""
-    (pipe,) = re.findall(r"^ +(awk .*?blocklist\.cdb)$", (site.place / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+def pipe(site: Site, log: Path) -> str:
+    """The shell commands of the README that make the list, from this log."""
+    (found,) = re.findall(r"^ +(awk .*?blocklist\.cdb)$", (site.place / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert "/service/qsmtpd/log/main/current" in found
+    return str(found.replace("/service/qsmtpd/log/main/current", str(log)))
+
+
+def test_what_a_scanner_has_found_is_a_test_at_connect(site: Site, clamd: Scanner) -> None:
+    """The first message costs a scan, and its sender is told; the next connection costs its address."""
+    site.home.write("clamd", clamd.tcp)
+    with site.server(settings=AT_ONCE) as server:
+        with Client(server.place, VOUCHED) as client:
+            assert client.send(text=f"{MAIL}\r\n{EICAR.decode()}\r\n").startswith("554 5.7.1 sorry, this message has a virus: ")
+        wait_until(lambda: any("virus=" in line for line in server.log("message")), what="the log")
+        subprocess.run(pipe(site, server.path), shell=True, check=True, cwd=site.home.control)
+
+        assert told(server, VOUCHED).startswith("421 4.7.1 blocked until ")
+        assert told(server, VOUCHED).endswith(" UTC: a virus has come from you")
+        assert told(server, "127.66.20.2").startswith("250 ")
+    assert site.queued() == []
+
+
+def test_nobody_writes_others_onto_the_list(site: Site) -> None:
+    """A sender may have blanks in it, and what he likes behind them."""
     log = site.home.path / "current"
     log.write_text(
         "message qp=1 ip=127.66.25.1 from=a@b.test virus=Eicar verdict=refused\n"
         'message qp=2 ip=127.66.25.2 from="x ip=127.66.25.3 "@b.test virus=Eicar verdict=refused\n'
         "message qp=3 ip=127.66.25.4 from=a@b.test score=1.0\n")
-    subprocess.run(pipe.replace("/service/qsmtpd/log/main/current", str(log)), shell=True, check=True, cwd=site.home.control)
+    subprocess.run(pipe(site, log), shell=True, check=True, cwd=site.home.control)
     with site.server(settings=AT_ONCE) as server:
         answers = {number: told(server, f"127.66.25.{number}", "")[:3] for number in range(1, 5)}
 
     assert answers == {1: "421", 2: "421", 3: "250", 4: "250"}
+
+
+def test_the_statistical_filter_comes_last(site: Site, spamd: Scanner) -> None:
+    """What is spam is refused while its sender listens; thrown away in silence is only what is blatant; the rest is queued."""
+    def sent(body: bytes) -> str:
+        with Client(server.place, VOUCHED) as client:
+            return client.send(text=f"{MAIL}\r\n{body.decode()}\r\n")
+
+    site.home.write("spamd", spamd.tcp)
+    with site.server(settings=AT_ONCE) as server:
+        assert sent(OFFER) == "554 5.7.1 sorry, this message looks like spam, its score is 6.5"
+        assert sent(GTUBE).startswith("250 ")
+        assert site.queued() == []
+        assert sent(b"see you tomorrow").startswith("250 ")
+        assert len(site.queued()) == 1
 
 
 def test_a_forged_sender_is_refused_by_his_own_domain(site: Site) -> None:
@@ -148,12 +186,12 @@ def test_a_forged_sender_is_refused_by_his_own_domain(site: Site) -> None:
 
 
 def test_a_stranger_comes_again_and_is_let_in(site: Site) -> None:
-    """Greylisting, with a second in the place of five minutes.  A bounce is not made to wait: others call out with that."""
-    site.change("rules", "greylist 451", "greylist 0.02 451")
+    """Greylisting, with three seconds in the place of five minutes.  A bounce is not made to wait: others call out with that."""
+    site.change("rules", "greylist 451", "greylist 0.05 451")
     with site.server(settings=AT_ONCE) as server:
         assert told(server, STRANGER, "a@nospf.test") == "451 4.7.1 we have not met before, try again in some minutes"
         assert told(server, STRANGER, "a@nospf.test").startswith("451 ")
-        time.sleep(2.5)
+        time.sleep(3.1)
         with Client(server.place, STRANGER) as client:
             assert client.send(sender="a@nospf.test").startswith("250 ")
         assert told(server, STRANGER, "b@nospf.test").startswith("451 "), "another sender is another one"

@@ -45,9 +45,9 @@ def dns() -> Iterator[int]:
 
 @pytest.fixture
 def site(qmail_home: QmailHome, programs: Path, dns: int) -> Site:
-    """With a second in the place of the ten minutes."""
+    """With three seconds in the place of the ten minutes."""
     site = Site(qmail_home, programs, "d-filtering-service", dns)
-    site.change("rules", "greylist 10 ", "greylist 0.02 ")
+    site.change("rules", "greylist 10 ", "greylist 0.05 ")
     return site
 
 
@@ -103,7 +103,7 @@ def test_a_server_on_qmail_gets_through_the_lowest(hosts: dict[str, Server], sit
     """It never comes to the second; what it was told there ends its attempt, and the next begins with the lowest again."""
     sender = QmailSender(GENERIC, dns, port(hosts))
     first, second = sender.attempt(GOOD), sender.attempt(GOOD)
-    time.sleep(2.3)
+    time.sleep(3.1)
     third = sender.attempt(GOOD)
 
     assert first.answer == second.answer == "451 4.7.1 try our next MX host"
@@ -148,6 +148,6 @@ def test_two_hosts_remember_together(site: Site, dns: int) -> None:
     """The store is one: whom one session of the lowest has deferred is known to the next one, of another process."""
     with site.server(rules="mx1/tcp.smtp") as first:
         assert told(first, DYNAMIC).startswith("451 ")
-    time.sleep(2.3)
+    time.sleep(3.1)
     with site.server(rules="mx1/tcp.smtp") as second:
         assert told(second, DYNAMIC).startswith("250 ")

@@ -9,11 +9,12 @@ import pytest
 
 from tests.conftest import QmailHome
 from tests.nameservers import internet
-from tests.operators.client import Client
+from tests.operators.client import MAIL, Client
 from tests.operators.postfix import Postfix, postfix, slowly
 from tests.operators.site import Server, Site
 from tests.operators.world import listing
-from tests.servers import wait_until
+from tests.scanners import EICAR, GTUBE, OFFER, Scanner
+from tests.servers import running, wait_until
 from tests.upstreams import upstream
 
 pytestmark = pytest.mark.root  # Postfix has to begin as root, and an MX listens on port 25
@@ -62,8 +63,15 @@ def site(qmail_home: QmailHome, programs: Path, dns: int, real: Postfix) -> Site
 
 @pytest.fixture
 def server(site: Site) -> Iterator[Server]:
-    with site.server(settings={"CALLOUTTIMEOUT": "1"}) as running:
-        yield running
+    with site.server() as started:
+        yield started
+
+
+@pytest.fixture
+def impatient(site: Site) -> Iterator[Server]:
+    """Its clients wait a second for a callout, instead of 15."""
+    with site.server(settings={"CALLOUTTIMEOUT": "1"}) as started:
+        yield started
 
 
 def told(server: Server, recipient: str = GOOD, *, sender: str = "a@sender.test", ip: str = "127.66.40.1",
@@ -92,6 +100,25 @@ def test_what_is_accepted_waits_in_the_holding_space(server: Server, site: Site)
     (message,) = held(site)
     assert "Hello" in message
     assert site.queued() == []
+
+
+def test_the_holding_space_is_scanned_in_its_own_time(server: Server, site: Site, clamd: Scanner, spamd: Scanner) -> None:
+    """All four are accepted.  Then the good one is queued, spam says what it is, the worst is filed, a virus is dead."""
+    for body in (b"see you tomorrow", OFFER, GTUBE, EICAR):
+        with Client(server.place, "127.66.40.1") as client:
+            assert client.send(text=f"{MAIL}\r\n{body.decode()}\r\n").startswith("250 ")
+    for name, text in {"holdqtarget": "queue", "holdqload": "1000", "clamd": clamd.tcp, "spamd": spamd.tcp}.items():
+        site.home.write(name, text)
+    variables = {"QMAILHOME": str(site.home.path), "PATH": "/usr/bin:/bin"}
+    dead = site.home.path / "holdq/dead"
+    with running([site.installation / "bin/holdq", "run"], site.home.path / "runner", lambda: True, env=variables):
+        wait_until(lambda: len(site.queued()) == 3 and any(dead.iterdir()), what="the end of the holding space")
+
+    queued = {text.rpartition("\n\n")[2].strip(): (text, envelope) for text, envelope in site.queued()}
+    assert queued["see you tomorrow"][1] == queued[OFFER.decode()][1] == f"Fa@sender.test|T{GOOD}||"
+    assert "X-Spam: score 6.5\n" in queued[OFFER.decode()][0]
+    assert "X-Spam:" not in queued["see you tomorrow"][0]
+    assert queued[GTUBE.decode()][1] == "Fa@sender.test|Tquarantine@example.org||"
 
 
 def test_the_friends_server_sends_through_us(server: Server, site: Site) -> None:
@@ -128,16 +155,16 @@ def test_a_forged_sender_is_asked_about_at_home(server: Server, real: Postfix) -
     assert real.callouts() == before + 2
 
 
-def test_a_slow_answer_is_there_at_the_next_attempt(server: Server, real: Postfix) -> None:
+def test_a_slow_answer_is_there_at_the_next_attempt(impatient: Server, real: Postfix) -> None:
     """450 for the real one and the forged one; the probes go on without the clients; then 250 and 550, asked once each."""
     before = real.callouts()
     with upstream(slowly((HOTMAIL, 25), SLOW), AOL, 25), upstream(slowly((HOTMAIL, 25), SLOW), YAHOO, 25):
         begin = time.monotonic()
-        first = [told(server, sender=sender) for sender in ("jane@aol.example", "x7q3@yahoo.example")]
+        first = [told(impatient, sender=sender) for sender in ("jane@aol.example", "x7q3@yahoo.example")]
         assert time.monotonic() - begin < 2 * SLOW, "nobody has waited for the servers"
         wait_until(lambda: real.callouts() == before + 2, what="the answers of Postfix")
-        wait_until(lambda: told(server, sender="jane@aol.example").startswith("250 "), what="the retry of a real sender")
-        wait_until(lambda: told(server, sender="x7q3@yahoo.example").startswith("550 "), what="the retry of a forged one")
+        wait_until(lambda: told(impatient, sender="jane@aol.example").startswith("250 "), what="the retry of a real sender")
+        wait_until(lambda: told(impatient, sender="x7q3@yahoo.example").startswith("550 "), what="the retry of a forged one")
 
     assert first == ["450 4.7.1 sender not verified yet, try again"] * 2
     assert real.callouts() == before + 2
@@ -153,15 +180,15 @@ def test_recipients_are_verified_at_the_friends_server(server: Server, real: Pos
     assert real.callouts() == before + 3
 
 
-def test_a_friends_server_that_is_slow_or_down(server: Server, real: Postfix) -> None:
+def test_a_friends_server_that_is_slow_or_down(impatient: Server, real: Postfix) -> None:
     """Temporary, and the probe goes on; with no answer at all nobody is refused for good, ever."""
     before = real.callouts()
     with upstream(slowly((FRIEND, 25), SLOW), FAR_FRIEND, 25):
-        assert told(server, "joe@far.example")[:3] in ("450", "451")
+        assert told(impatient, "joe@far.example")[:3] in ("450", "451")
         wait_until(lambda: real.callouts() == before + 1, what="the answer of Postfix")
-        wait_until(lambda: told(server, "joe@far.example").startswith("250 "), what="the retry")
-    assert told(server, "joe@far.example").startswith("250 "), "remembered, though the server is gone"
-    assert told(server, "joe@gone.example")[:3] in ("450", "451")
+        wait_until(lambda: told(impatient, "joe@far.example").startswith("250 "), what="the retry")
+    assert told(impatient, "joe@far.example").startswith("250 "), "remembered, though the server is gone"
+    assert told(impatient, "joe@gone.example")[:3] in ("450", "451")
     assert real.callouts() == before + 1
 
 
