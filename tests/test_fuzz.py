@@ -69,8 +69,8 @@ class Client(ScriptedWire):
         new, self._seen = self.answer[self._seen:], len(self.answer)
         assert len(replies(new)) == 1
         self.answers.append(new)
-        if self.body and new.startswith(b"354"):
-            said, self.body = self.body, b""
+        if new.startswith(b"354"):
+            said, self.body = self.body or b"Subject: 1\r\n.\r\n", b""
             return said
         if not self.steps:
             return b""
