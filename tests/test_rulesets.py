@@ -16,7 +16,7 @@ from qsmtpd.rules.default import TEXT
 from qsmtpd.rules.rule import Rules
 from qsmtpd.rules.unreachable import unreachable
 from qsmtpd.rules.vocabulary import CONNECT, HELO
-from tests.conftest import ROOT, QmailHome
+from tests.conftest import ROOT, QmailHome, let_others_in
 from tests.operators.site import PREFIX, SETS, Site
 from tests.play import environment
 
@@ -54,6 +54,14 @@ def test_the_default_rules_are_there_to_be_copied() -> None:
 
 def test_every_rule_can_be_reached(site: Site) -> None:
     assert unreachable(rules(site)) == []
+
+
+def test_check_finds_nothing_wrong(site: Site) -> None:
+    let_others_in(site.home.path)
+
+    assert site.check() == []
+    site.change("rules", "relay ", "rellay ")
+    assert len(site.check()) == 1
 
 
 def test_our_own_users_are_accepted_below_their_viruses(site: Site) -> None:

@@ -186,7 +186,7 @@ def test_a_forged_sender_is_refused_by_his_own_domain(site: Site) -> None:
 
 
 def test_a_stranger_comes_again_and_is_let_in(site: Site) -> None:
-    """Greylisting, with three seconds in the place of five minutes.  A bounce is not made to wait: others call out with that."""
+    """With three seconds in the place of five minutes.  A bounce is not made to wait: others call out with that."""
     site.change("rules", "greylist 451", "greylist 0.05 451")
     with site.server(settings=AT_ONCE) as server:
         assert told(server, STRANGER, "a@nospf.test") == "451 4.7.1 we have not met before, try again in some minutes"
