@@ -22,7 +22,7 @@ class Absent:
         return self._findings
 
 
-def make(name: str, source: "Source") -> "Check":
+def make(name: str, source: "Source") -> "Check":  # noqa: C901, PLR0912 - a table, whose entries are imports
     """The check of that name, ready to be asked.
 
     Raises:

@@ -24,12 +24,12 @@ SETTINGS = (
     Setting("tarpitdelay", 5, "Seconds of delay for each of them, 60 in a session at most."),
     Setting("maxnotimpl", 20, "Unknown commands before the session is ended, 0 for no limit."),
     Setting("greetdelay", None,
-            "Seconds before the greeting; negative: and the default rules close the session of who speaks before it; default: 0. "
+            "Seconds before the greeting; negative: and the default rules end the session of who speaks before it; default: 0. "
             "SMTPD_GREETDELAY, and DROP_PRE_GREET for negative, are the same."),
     Setting("greylistdelay", 5, "Minutes of a greylist rule that names none."),
     Setting("quarantineto", None, "The address that gets what a rule says to quarantine; absent: such a message is deferred."),
     Setting("holdqueue", b"bin/holdq-queue", "The queue program, from QMAILHOME on, for a message that a rule says to hold."),
-    Setting("ruleseed", None, "Makes \"defer P%\" draw the same numbers for the same client address and port: for tests."),
+    Setting("ruleseed", None, 'Makes "defer P%" draw the same numbers for the same client address and port: for tests.'),
 )
 
 FOREVER = 2**31

@@ -1,4 +1,4 @@
-"""The header section of a message that goes by, as it is stored (LF ends a line): kept for who looks at it, some fields left out.
+"""The header of a message that goes by, as it is stored (LF ends a line): kept for who looks at it, some fields left out.
 
 Nothing here holds more than HEADER_MAX bytes, whatever a client sends (A32).
 """

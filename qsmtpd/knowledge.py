@@ -89,7 +89,7 @@ class Knowledge:
 
     async def ask_all(self, names: tuple[str, ...]) -> None:
         """Find out about every one of them."""
-        while any([name not in self.values for name in names]):
+        while any(name not in self.values for name in names):
             await self.ask(names)
 
     async def tell(self, code: int) -> None:

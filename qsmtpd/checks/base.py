@@ -33,8 +33,8 @@ class Mail:
 
     __slots__ = (
         "bad", "before", "environment", "good", "header", "helo", "hops", "host", "ip", "known", "local_ip", "local_port",
-        "ours", "port", "protocol", "ptr", "rcpt", "reasons", "recipient", "recipients", "relay", "sender", "size", "spf_domain",
-        "until", "waited")
+        "ours", "port", "protocol", "ptr", "rcpt", "reasons", "recipient", "recipients", "relay", "sender", "size",
+        "spf_domain",        "until", "waited")
 
     def __init__(self, peer: "Peer", environment: "Callable[[str], bytes | None]") -> None:
         self.ip = peer.ip
@@ -90,7 +90,7 @@ if TYPE_CHECKING:
         One with an attribute "constant" that is true says the same of everybody, and is asked once in a session.
         """
 
-        async def __call__(self, mail: Mail, lookups: Lookups, wanted: tuple[str, ...]) -> Findings:
+        async def __call__(self, mail: Mail, lookups: "Lookups", wanted: tuple[str, ...]) -> Findings:
             """The values of the wanted names at least: True, False, None for unknown, a number for a fact.
 
             Raises:
@@ -105,7 +105,7 @@ if TYPE_CHECKING:
     class Learns(Check, Protocol):
         """A check that remembers what became of the messages of a session in which it was asked."""
 
-        async def learn(self, mail: Mail, lookups: Lookups, code: int) -> None:
+        async def learn(self, mail: Mail, lookups: "Lookups", code: int) -> None:
             """A message was answered with the code; called once for each end of data, with mail as it was then."""
 
     class Source(Protocol):
@@ -118,17 +118,17 @@ if TYPE_CHECKING:
         """Seconds before the greeting; below 0 when who speaks in them is not to be heard."""
 
         @property
-        def hosts(self) -> Hosts: ...
+        def hosts(self) -> "Hosts": ...
 
         @property
-        def valid(self) -> Valid: ...
+        def valid(self) -> "Valid": ...
 
     class Hosts(Protocol):
-        async def has(self, host: bytes | None, relay: bytes | None, lookups: Lookups) -> bool:
+        async def has(self, host: bytes | None, relay: bytes | None, lookups: "Lookups") -> bool:
             """Whether mail for a domain is ours to take (checks/rcpthosts.py)."""
 
     class Valid(Protocol):
-        async def knows(self, address: bytes, lookups: Lookups) -> bool | None:
+        async def knows(self, address: bytes, lookups: "Lookups") -> bool | None:
             """Whether a recipient exists; None when nobody was asked (checks/validrcpt.py)."""
 
     class Lookups(Protocol):
@@ -141,16 +141,16 @@ if TYPE_CHECKING:
         """Seconds since 1970 when the session began."""
 
         @property
-        def dns(self) -> Dns: ...
+        def dns(self) -> "Dns": ...
 
         @property
-        def store(self) -> Store: ...
+        def store(self) -> "Store": ...
 
         @property
-        def machine(self) -> Machine: ...
+        def machine(self) -> "Machine": ...
 
         @property
-        def callouts(self) -> Callouts: ...
+        def callouts(self) -> "Callouts": ...
 
         async def has_key(self, name: str, key: bytes) -> bool | None:
             """Whether a cdb of the control directory has the key; None when there is no such file."""
@@ -176,12 +176,12 @@ if TYPE_CHECKING:
             """A number from 0 to below 100 by chance: one for a session and a line of the rules."""
 
     class Dns(Protocol):
-        """The DNS.  Names are bytes without a dot at the end, answers too.  What was asked once in a session is not asked again."""
+        """The DNS.  Names are bytes without a dot at the end, so are answers.  A session asks each question once."""
 
         async def ask(self, name: bytes, kind: str) -> tuple[bytes, ...]:
             """The records of a name; () when there are none.
 
-            kind  "A" and "AAAA" (addresses as text), "PTR" (names), "TXT" (each the strings of one record, joined), "MX" (names,
+            kind  "A" and "AAAA" (addresses as text), "PTR" (names), "TXT" (the strings of a record, joined), "MX" (names,
                   the most preferred first; a null MX (RFC 7505) is b"")
             """
 
@@ -202,7 +202,7 @@ if TYPE_CHECKING:
         async def put(self, key: bytes, value: bytes, lifetime: float) -> None: ...
 
         async def count(self, key: bytes, amount: float, halflife: float) -> float:
-            """Add to a number that decays to a half in each halflife; returns it, the amount included.  With 0, nothing is written."""
+            """Add to a number that decays to a half in each halflife; returns it, the amount included.  0 writes nothing."""
 
         async def claim(self, key: bytes, lifetime: float) -> bool:
             """True for the first who asks, False for all others until the lifetime is over."""

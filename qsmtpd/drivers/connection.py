@@ -1,8 +1,8 @@
 """One connection of many: a Wire on an asyncio transport, and the conversation on it, which is stepped by hand.
 
-A task of asyncio's costs a connection a kilobyte, and each wake-up a turn of the loop.  A conversation waits for its client most
-of its time: then it is a coroutine that is not running, and the next bytes call it directly.  What else it waits for are futures
-of asyncio, whose end calls it.
+A task of asyncio's costs a connection a kilobyte, and each wake-up a turn of the loop.  A conversation waits for its client
+most of its time: then it is a coroutine that is not running, and the next bytes call it directly.  What else it waits for are
+futures of asyncio, whose end calls it.
 """
 
 import math
@@ -39,8 +39,8 @@ class Connection(BufferedProtocol):
     """
 
     __slots__ = (
-        "_end", "_eof", "_full", "_host", "_input", "_lost", "_paused", "_received", "_running", "_since", "_timeout", "_transport",
-        "_waiting", "bytes_in", "bytes_out")
+        "_end", "_eof", "_full", "_host", "_input", "_lost", "_paused", "_received", "_running", "_since", "_timeout",
+        "_transport", "_waiting", "bytes_in", "bytes_out")
 
     def __init__(self, host: "Host") -> None:
         self._host = host
@@ -210,7 +210,7 @@ class Connection(BufferedProtocol):
             waits_for = running.send(None) if error is None else running.throw(error)
         except StopIteration:
             self._finish(None)
-        except BaseException as fault:  # noqa: BLE001 - one session's fault is not the others'
+        except BaseException as fault:
             self._finish(fault)
         else:
             if waits_for is not PARKED:

@@ -31,8 +31,24 @@ class Conversation:
     """
 
     __slots__ = (
-        "_code", "_cpu_ms", "_filter", "_journal", "_own_fields", "_peer", "_policy", "_queue", "_rule", "_section",
-        "_refused_at", "_refused_early", "_sender_noted", "_session", "_started", "_verdict", "_wire")
+        "_code",
+        "_cpu_ms",
+        "_filter",
+        "_journal",
+        "_own_fields",
+        "_peer",
+        "_policy",
+        "_queue",
+        "_refused_at",
+        "_refused_early",
+        "_rule",
+        "_section",
+        "_sender_noted",
+        "_session",
+        "_started",
+        "_verdict",
+        "_wire",
+    )
 
     def __init__(
             self, *, session: "Session", policy: "Policy", peer: Peer, wire: "Wire", queue: "Queue", journal: "Journal",
@@ -164,7 +180,6 @@ class Conversation:
         await self._queue.write(ours + trace + self._filter.feed(section.text + section.rest))
 
     async def _end_of_data(self, event: EndOfData) -> Verdict:
-        number = self._queue.number
         if self._section is not None:
             self._section.finish()
             await self._begin(self._section)
@@ -172,6 +187,7 @@ class Conversation:
         verdict = disposal.verdict or await self._hand_over(disposal.envelope)
         if disposal.verdict is not None:
             await self._queue.abort()
+        number = self._queue.number
         for address, verb, rule in disposal.aside:
             self._journal.note("aside", [("qp", number), ("to", address), ("verdict", verb.encode()), ("rule", rule.encode())])
         # What nobody gets as it is speaks for nobody, though the client is told 250.
@@ -181,15 +197,14 @@ class Conversation:
 
     async def _hand_over(self, envelope: list[bytes]) -> Verdict:
         """Have the message queued for these recipients, or for nobody."""
-        number = self._queue.number
         await self._queue.write(self._filter.finish())
         if not envelope:
             await self._queue.abort()
-            return Verdict(replies.queued(time.time(), number))
+            return Verdict(replies.queued(time.time(), self._queue.number))
         outcome = await self._queue.finish(self._policy.mail.sender or b"", envelope)
         if outcome.code:
             return Verdict(Reply(outcome.code, outcome.status, *outcome.lines), "queue")
-        return Verdict(replies.queued(time.time(), number))
+        return Verdict(replies.queued(time.time(), self._queue.number))
 
     def _end(self, why: str, reply: Reply | None) -> None:
         self._verdict = why
@@ -226,7 +241,8 @@ class Conversation:
         self._journal.note("session", [
             ("ip", peer.ip), ("ptr", peer.host), ("helo", mail.helo), ("from", mail.sender), ("tags", held), ("asked", others),
             ("rule", _encoded(self._rule)), ("verdict", self._verdict.encode()), ("code", self._code or None),
-            ("at", self._refused_at), ("early", self._refused_early or None), ("rcpt", mail.rcpt), ("good", mail.good), ("bad", mail.bad),
+            ("at", self._refused_at), ("early", self._refused_early or None), ("rcpt", mail.rcpt), ("good", mail.good),
+            ("bad", mail.bad),
             ("in", wire.bytes_in), ("out", wire.bytes_out),
             ("ms", int((time.monotonic() - self._started) * 1000)), ("cpu-ms", self._cpu_ms()),
             ("shadow", shadows.encode() or None)])
@@ -272,7 +288,10 @@ if TYPE_CHECKING:
             """
 
     class Queue(Protocol):
-        """One queue program at a time."""
+        """One queue program at a time.
+
+        number  of the last message: its process id, or what stands for one; it may be known only when the message is queued
+        """
 
         number: int
 

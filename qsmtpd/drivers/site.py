@@ -1,7 +1,7 @@
 """The control files as they are now, for a process of many sessions: read when they change, and shared by all who see the same.
 
-A change that cannot be read, or makes no sense, is told to the log, and what was read before stays in force (DESIGN: the last good
-one).  A session keeps what it began with.
+A change that cannot be read, or makes no sense, is told to the log, and what was read before stays in force.  A session keeps
+what it began with.
 """
 
 import os

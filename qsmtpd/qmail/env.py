@@ -67,7 +67,7 @@ class Peer:
 
 
 def peer(variable: "Callable[[str], bytes | None]" = get) -> Peer:
-    """The Peer of some variables, of this process by default; under PROTO=TCP6 (ucspi-tcp6, s/qmail) the TCP6 names stand first."""
+    """The Peer of some variables, this process's by default; if PROTO is TCP6 (ucspi-tcp6, s/qmail) the TCP6 names win."""
     six = variable("PROTO") == b"TCP6"
 
     def named(name: str) -> bytes | None:

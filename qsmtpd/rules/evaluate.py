@@ -64,7 +64,7 @@ async def read_some(rules: "Iterable[Rule]", known: "Known", ask: "Ask", trace: 
 
 
 def still_open(rules: "Iterable[Rule]", stage: int, known: "Known") -> tuple[Rule, ...]:
-    """What is left to read again while nothing changes that was learned before the stage: not the rules that do not hold by that."""
+    """What is to be read again while what was learned before the stage stays: not the rules that do not hold by that."""
     return tuple([rule for rule in rules if rule.stage >= stage or rule.expression.value(known) is not False])
 
 

@@ -39,7 +39,8 @@ def test_by_default_and_as_written(text: str, wire: bytes) -> None:
     assert reply.closes == (found.action.verb == "close")
 
 
-@pytest.mark.parametrize(("text", "code"), [("any refuse@connect", 554), ("any defer@connect", 421), ("any close@connect", 421)])
+@pytest.mark.parametrize(
+    ("text", "code"), [("any refuse@connect", 554), ("any defer@connect", 421), ("any close@connect", 421)])
 def test_at_connect_it_ends_the_connection(text: str, code: int) -> None:
     found = rule(text)
     reply = answer(found, found.action.verb, CONNECT, {})
@@ -56,7 +57,8 @@ def test_what_is_not_sure_is_temporary_and_has_its_own_words(verb: str, stage: i
 
 
 def test_what_may_stand_in_braces() -> None:
-    found = rule('(rss | rbl | blocked) & rcpt >= 0 refuse "{ip}/{ptr}/{helo}/{sender}/{rcpt}/{lists}/{reason}/{until}/{score}/{rule}"')
+    text = "{ip}/{ptr}/{helo}/{sender}/{rcpt}/{lists}/{reason}/{until}/{score}/{rule}"
+    found = rule(f'(rss | rbl | blocked) & rcpt >= 0 refuse "{text}"')
     session = mail(b"r@bench.test", sender=b"s@x.test", helo=b"h")
     session.reasons.update({"rss": b"127.0.0.2 from rss.test", "rbl": b"stale", "blocked": b"too much"})
     session.until = b"tomorrow"

@@ -35,7 +35,8 @@ def test_with_me_alone_it_relays_nothing(installation: Path, qmail_home: QmailHo
 
 
 @pytest.mark.parametrize("name", [
-    "me", "badmailfrom", "badrcptto", "rcpthosts", "validrcptto", "recipients", "rules", "tags", *(setting.name for setting in SETTINGS)])
+    "me", "badmailfrom", "badrcptto", "rcpthosts", "validrcptto", "recipients", "rules", "tags",
+    *(setting.name for setting in SETTINGS)])
 def test_a_control_file_that_cannot_be_read_is_a_temporary_failure(
         name: str, installation: Path, qmail_home: QmailHome) -> None:
     (qmail_home.control / name).unlink(missing_ok=True)

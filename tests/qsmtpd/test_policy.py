@@ -8,8 +8,8 @@ from qsmtpd.checks.base import LookupFailedError, Mail
 from qsmtpd.checks.validrcpt import ValidRcpt
 from qsmtpd.drivers.stdio import complete
 from qsmtpd.policy import HOPS_MAX, Disposal, Policy
-from qsmtpd.ruling import Verdict
 from qsmtpd.rules.default import TEXT
+from qsmtpd.ruling import Verdict
 from tests.qsmtpd.world import DictLookups, Settings, mail
 
 DEFAULT = TEXT.decode()
@@ -17,8 +17,8 @@ GOOD, BAD, FOREIGN = b"good@bench.test", b"bad@bench.test", b"x@elsewhere.test"
 
 
 def policy(
-        text: str = DEFAULT, lookups: DictLookups | None = None, relay: bytes | None = None, env: dict[str, bytes] | None = None,
-        valid: bool = True, **values: object,
+        text: str = DEFAULT, lookups: DictLookups | None = None, relay: bytes | None = None,
+        env: dict[str, bytes] | None = None, valid: bool = True, **values: object,
 ) -> Policy:
     """Where good@bench.test exists and bad@bench.test does not."""
     lookups = lookups or DictLookups()
@@ -152,7 +152,7 @@ def test_a_bounce_has_one_recipient() -> None:
 
 
 def test_the_facts_count_the_recipient_in_hand() -> None:
-    of = begin(policy("badrcpt >= 2 & badrcpt > goodrcpt defer 451 4.7.1 \"{rule}\"\n"))
+    of = begin(policy('badrcpt >= 2 & badrcpt > goodrcpt defer 451 4.7.1 "{rule}"\n'))
 
     assert [rcpt(of, each).reply.code for each in (BAD, GOOD, BAD, GOOD)] == [550, 250, 451, 250]
 
@@ -209,7 +209,7 @@ def test_a_decision_is_spoken_at_rcpt_unless_it_says_otherwise() -> None:
 
 
 @pytest.mark.parametrize(("text", "code"), [
-    ("any defer@connect\n", 421), ("any refuse@connect\n", 554), ("any close@connect 554 5.7.1 \"x\"\n", 554)])
+    ("any defer@connect\n", 421), ("any refuse@connect\n", 554), ('any close@connect 554 5.7.1 "x"\n', 554)])
 def test_a_refusal_instead_of_the_greeting_ends_the_connection(text: str, code: int) -> None:
     verdict = complete(policy(text).connect())
 
@@ -247,7 +247,8 @@ def test_quarantine_goes_to_its_address_and_without_one_nobody_loses_mail() -> N
 
     assert (aside.verdict, aside.envelope) == (None, [b"q@bench.test"])
     assert aside.aside == [(GOOD, "quarantine", "1")]
-    assert nowhere.verdict is not None and nowhere.verdict.reply.code == 451
+    assert nowhere.verdict is not None
+    assert nowhere.verdict.reply.code == 451
 
 
 def test_recipients_who_disagree() -> None:
@@ -267,9 +268,10 @@ def test_discarded_for_all_is_for_nobody() -> None:
 
 
 def test_all_refuse() -> None:
-    found = end(begin_with(policy("size > 10 refuse 554 5.6.0 \"too long\"\n"), GOOD, GOOD), size=11)
+    found = end(begin_with(policy('size > 10 refuse 554 5.6.0 "too long"\n'), GOOD, GOOD), size=11)
 
-    assert found.verdict is not None and found.verdict.reply.wire == b"554 5.6.0 too long\r\n"
+    assert found.verdict is not None
+    assert found.verdict.reply.wire == b"554 5.6.0 too long\r\n"
 
 
 def test_words_about_a_recipient_keep_their_values_till_the_message() -> None:

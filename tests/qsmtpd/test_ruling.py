@@ -70,13 +70,20 @@ def test_log_lines_are_written_where_they_speak() -> None:
 def test_a_field_is_one_line_whatever_it_is_filled_with() -> None:
     """A44, A51."""
     of = ruling('any header "X-Helo: {helo}"\n')
-    of._mail.helo = b"x\r\nX-Forged: 1\n\x00"  # noqa: SLF001 - what a client says
+    of._mail.helo = b"x\r\nX-Forged: 1\n\x00"
 
     assert complete(of.at(RCPT)).fields == [b"X-Helo: x??X-Forged: 1??"]
 
 
 Trace = Callable[[Rule, bool | None], None]
-RULES = "relay accept\nnull-sender ?refuse\nrcpt > 2 & !null-sender defer\nbadrcpt > 5 tarpit 1\ngreetdelay > 0 refuse\nvalid log \"x\"\n"
+RULES = """\
+relay accept
+null-sender ?refuse
+rcpt > 2 & !null-sender defer
+badrcpt > 5 tarpit 1
+greetdelay > 0 refuse
+valid log "x"
+"""
 
 
 @given(st.lists(st.sampled_from([b"good@bench.test", b"bad@bench.test", None]), max_size=8), st.booleans())

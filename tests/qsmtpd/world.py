@@ -125,8 +125,8 @@ def _answer(known: dict[bytes, bool | None], address: bytes) -> bool | None:
 
 
 class DictLookups:
-    """databases  name: keys, or keys with values; own  our addresses; broken  names that cannot be read; spoken  whether the client
-    talked early; drawn  what draw() says.  asked, noted, ran, told (its arguments and words), waited  what was, in order.
+    """databases  name: keys, or keys with values; own  our addresses; broken  names that cannot be read; spoken  whether the
+    client talked early; drawn  what draw() says.  asked, noted, ran, told (its arguments and words), waited  what was done.
     """
 
     def __init__(

@@ -11,7 +11,9 @@ def test_every_word_that_costs_nothing_is_here() -> None:
     assert set(VALUES) == {name for name, term in TERMS.items() if term.check in ("session", "nullsender", "recipient", "size")}
 
 
-def value(name: str, *, known: bool | None = True, ours: bool = True, accepted: int = 0, bad: int = 0, sender: bytes = b"") -> object:
+def value(
+        name: str, *, known: bool | None = True, ours: bool = True, accepted: int = 0, bad: int = 0, sender: bytes = b"",
+) -> object:
     of = mail(b"x@bench.test", sender=sender)
     of.known, of.ours, of.good, of.bad, of.rcpt = known, ours, accepted, bad, accepted + bad + (known is not False)
     of.recipients = [b"y@bench.test"] * accepted

@@ -89,11 +89,11 @@ def test_what_the_log_says(qmail_home: QmailHome) -> None:
     assert events == ["rcpt", "rcpt", "message", "session"]
     refused, message, session = (dict(pairs) for _, pairs in played.lines[1:])
     assert refused == {
-        "id": b"1.1", "from": None, "to": b"x@elsewhere.test", "is": b"foreign", "code": 553, "rule": b"rcpthosts", "tags": None,
-        "asked": None}
+        "id": b"1.1", "from": None, "to": b"x@elsewhere.test", "is": b"foreign", "code": 553, "rule": b"rcpthosts",
+        "tags": None, "asked": None}
     assert message == {
-        "id": b"1.1", "qp": 7, "from": b"a@b.test", "rcpts": 1, "size": 6, "code": 250, "rule": None, "tags": None, "asked": None,
-        "waited": None}
+        "id": b"1.1", "qp": 7, "from": b"a@b.test", "rcpts": 1, "size": 6, "code": 250, "rule": None, "tags": None,
+        "asked": None, "waited": None}
     assert {name: session[name] for name in ("ip", "helo", "from", "rule", "verdict", "code", "rcpt", "good", "bad")} == {
         "ip": b"192.0.2.1", "helo": b"c", "from": b"a@b.test", "rule": b"rcpthosts", "verdict": b"quit", "code": 553,
         "rcpt": 2, "good": 1, "bad": 0}
@@ -153,7 +153,7 @@ def test_discarded_is_answered_as_queued_and_is_not(qmail_home: QmailHome) -> No
 
 def test_what_shadows_would_have_done_is_in_the_log(qmail_home: QmailHome) -> None:
     qmail_home.write("rcpthosts", "bench.test")
-    qmail_home.write("rules", "null-sender ?refuse\nany log \"seen {rcpt}\"")
+    qmail_home.write("rules", 'null-sender ?refuse\nany log "seen {rcpt}"')
 
     played = Played(qmail_home, {}, [b"MAIL FROM:<>\r\nRCPT TO:<x@bench.test>\r\nRCPT TO:<y@bench.test>\r\nQUIT\r\n"])
 

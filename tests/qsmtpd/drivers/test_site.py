@@ -103,7 +103,7 @@ def test_checks_are_shared_but_for_those_that_remember_their_session(qmail_home:
     found = Reported(qmail_home).config()
 
     assert found.check("blocked") is found.check("blocked")
-    assert all([found.check(name) is not found.check(name) for name in PER_SESSION])
+    assert all(found.check(name) is not found.check(name) for name in PER_SESSION)
 
 
 TYPE_CHECKING = False
