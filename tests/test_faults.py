@@ -236,7 +236,7 @@ def test_a_program_that_knows_recipients_and_crashes(body: str, home: QmailHome,
 
 @pytest.mark.parametrize("megabytes", [16, 18, 40])
 def test_in_little_memory(megabytes: int, home: QmailHome, healthy: bytes) -> None:
-    """A52, A138: store, DNS and SPF fit the 40 MB that INSTALL gives; with less, what does not fit is unknown, or all is 4xx."""
+    """A52, A138: store, DNS and SPF fit the 40 MB that INSTALL gives; with less, what does not fit is unknown, or it is 4xx."""
     home.write("rules", REFUSING + GREYLISTING)
 
     heard = Heard(home, DNSCACHEIP=healthy, before=("softlimit", "-m", f"{megabytes}000000"))
