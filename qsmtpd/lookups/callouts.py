@@ -106,7 +106,7 @@ class CalloutSettings:
 class SessionCallouts:
     """Callouts (checks/base.py): who may be asked, and what is remembered.  How one waits for it is left to _answer()."""
 
-    __slots__ = ("_dns", "_store", "_settings")
+    __slots__ = ("_dns", "_settings", "_store")
 
     def __init__(self, settings: CalloutSettings, dns: "Dns", store: "Callable[[], Store]") -> None:
         self._settings = settings

@@ -30,7 +30,7 @@ class Marks:
         """Whether a name rests, or one of the domains above it does."""
         until = self._ends()
         while until and name:
-            if _rests(until.get(name, 0), now):
+            if rests(until.get(name, 0), now):
                 return True
             name = name.partition(b".")[2]
         return False
@@ -41,7 +41,7 @@ class Marks:
         name  from the configuration, in lower case; what the network says must never come here
         """
         until, path = self._ends(), self._directory + b"/" + name
-        if not name or name.startswith(b".") or not _PLAIN.issuperset(name) or _rests(until.get(name, 0), now):
+        if not name or name.startswith(b".") or not _PLAIN.issuperset(name) or rests(until.get(name, 0), now):
             return False
         try:
             if until.get(name, now) < now - MEMORY:
@@ -78,5 +78,6 @@ class Marks:
         return self._until
 
 
-def _rests(until: float, now: float) -> bool:
+def rests(until: float, now: float) -> bool:
+    """Whether something whose rest ends then rests still."""
     return now < until <= now + REST

@@ -35,7 +35,7 @@ SETTINGS = (
 )
 
 
-def open_store(url: bytes, home: str, limit: int = LIMIT) -> "Store":
+def open_store(url: bytes, home: str, limit: int = LIMIT) -> "Opened":
     """The store of a URL (see SETTINGS), b"" for the default one.  Nothing fails here: a fault comes to light at use."""
     text = url.decode("utf-8", "surrogateescape")
     kind, _, rest = text.partition(":")
@@ -69,6 +69,9 @@ class NoStore:
     async def claim(self, key: bytes, lifetime: float) -> bool:
         raise LookupFailedError(self.why)
 
+    def close(self) -> None:
+        """There is nothing to close."""
+
 
 class Outage:
     """Whether a store has failed of late."""
@@ -94,4 +97,11 @@ class Outage:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from ..checks.base import Store
+
+    class Opened(Store, Protocol):
+        """A Store that can be given back."""
+
+        def close(self) -> None: ...

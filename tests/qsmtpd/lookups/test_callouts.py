@@ -9,11 +9,14 @@ import pytest
 from qsmtpd.checks.base import LookupFailedError
 from qsmtpd.drivers.stdio import complete
 from qsmtpd.lookups import turns
-from qsmtpd.lookups.callouts import BlockingCallouts
+from qsmtpd.lookups.callouts import BlockingCallouts, CalloutSettings
 from qsmtpd.lookups.sqlitestore import SqliteStore
 from qsmtpd.lookups.store import NoStore
+from qsmtpd.lookups.warmcallouts import UnderWay, WarmCallouts
+from qsmtpd.lookups.warmspf import WarmSpf
 from qsmtpd.qmail.control import Control, ControlError
-from tests.servers import free_port
+from tests.onloop import Blocking, OnLoop, on_loop
+from tests.servers import free_port, wait_until
 from tests.upstreams import Upstream, polite, upstream
 
 JOE = b"Joe@Far.example"
@@ -49,10 +52,16 @@ class Clock:
 
 
 class Site:
-    """A control directory and a store; sessions of it."""
+    """A control directory and a store; sessions of it.
 
-    def __init__(self, path: Path) -> None:
+    running  the loop of a listener; None for processes of one session
+    """
+
+    def __init__(self, path: Path, running: OnLoop | None) -> None:
         self.path = path
+        self.running = running
+        self.under_way = running and UnderWay(running.loop)
+        self.spf = running and running.call(lambda: WarmSpf(running.loop))
         self.clock = Clock()
         self.store = SqliteStore(str(path / "store/s.sqlite"), clock=self.clock)
         self.write("me", "mx.example.org")
@@ -61,24 +70,53 @@ class Site:
     def write(self, name: str, text: str) -> None:
         (self.path / name).write_text(f"{text}\n")
 
-    def session(self, port: int = 25, names: Names | None = None) -> BlockingCallouts:
-        return BlockingCallouts(Control(str(self.path)), names or Names(NAMES), lambda: self.store, port)
+    def session(
+            self, port: int = 25, names: Names | None = None, store: SqliteStore | NoStore | None = None) -> BlockingCallouts:
+        """The callouts of a new session; the store is asked where the loop is: that is not what is tested here."""
+        control, dns = Control(str(self.path)), names or Names(NAMES)
+        if self.running is None:
+            return BlockingCallouts(control, dns, lambda: store or self.store, port)
+        assert self.under_way is not None
+        assert self.spf is not None
+        inner = WarmCallouts(CalloutSettings(control, port), dns, lambda: store or self.store, self.under_way, self.spf)
+        return Blocking(self.running, inner)  # type: ignore[return-value]  # it has the same methods
+
+    def finish(self, session: BlockingCallouts) -> None:
+        """Wait until what is under way has come to its end."""
+        if self.running is None:
+            complete(session.finish())
+        else:
+            assert self.under_way is not None
+            under_way = self.under_way
+            wait_until(lambda: not under_way.count)
 
     def sender(self, server: Upstream, address: bytes = JOE) -> bool | None:
         """The answer to a new session."""
         return complete(self.session(server.port).sender(address))
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path)
-    yield site
-    site.store.close()
+@pytest.fixture(params=["blocking", "warm"])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    """With sessions that have a process each, then with those of a listener."""
+    if request.param == "blocking":
+        site = Site(tmp_path, None)
+        yield site
+        site.store.close()
+        return
+    with on_loop() as running:
+        site = Site(tmp_path, running)
+        yield site
+        assert site.under_way is not None
+        assert site.spf is not None
+        running.call(site.under_way.close)
+        site.spf.close()
+        running.call(site.store.close)
 
 
 def test_a_sender_that_exists(site: Site) -> None:
     with upstream(polite()) as server:
         assert site.sender(server) is True
+        wait_until(lambda: b"QUIT" in server.heard)
         assert server.heard == [b"EHLO mx.example.org", b"MAIL FROM:<>", b"RCPT TO:<Joe@Far.example>", b"QUIT"]
         assert site.sender(server, b"joe@far.example") is True
         assert server.visits == 1, "the second answer comes from the store"
@@ -117,7 +155,7 @@ def test_an_answer_that_is_late_is_there_for_the_next_attempt(site: Site) -> Non
         with pytest.raises(LookupFailedError, match="no answer yet"):
             complete(first.sender(JOE))
         assert 0.9 < time.monotonic() - begin < 2.2
-        complete(first.finish())
+        site.finish(first)
         assert site.sender(server) is True
         assert server.visits == 1
 
@@ -144,11 +182,11 @@ def test_a_session_has_one_question_under_way(site: Site) -> None:
         with pytest.raises(LookupFailedError, match="another one of this session"):
             complete(session.sender(b"other@elsewhere.example"))
         assert time.monotonic() - begin < 0.5
-        complete(session.finish())
+        site.finish(session)
 
 
 def test_finish_without_a_question(site: Site) -> None:
-    complete(site.session().finish())
+    site.finish(site.session())
 
 
 def test_one_question_for_a_domain(site: Site) -> None:
@@ -160,7 +198,7 @@ def test_one_question_for_a_domain(site: Site) -> None:
             complete(first.sender(JOE))
         with pytest.raises(LookupFailedError, match="under way"):
             site.sender(server, b"other@far.example")
-        complete(first.finish())
+        site.finish(first)
         assert server.visits == 1
 
 
@@ -233,7 +271,7 @@ def test_an_address_that_cannot_be_asked_for(site: Site, address: bytes) -> None
 def test_without_a_store_nobody_is_asked(site: Site) -> None:
     """What cannot be remembered would be asked for each message."""
     with upstream(polite()) as server:
-        session = BlockingCallouts(Control(str(site.path)), Names(NAMES), lambda: NoStore("no store"), server.port)
+        session = site.session(server.port, store=NoStore("no store"))
         with pytest.raises(LookupFailedError, match="no store"):
             complete(session.sender(JOE))
         assert server.visits == 0
@@ -308,7 +346,7 @@ def test_the_store_fails_after_the_answer(site: Site) -> None:
 
     store = Forgetful(str(site.path / "store/s.sqlite"))
     with upstream(polite()) as server:
-        session = BlockingCallouts(Control(str(site.path)), Names(NAMES), lambda: store, server.port)
+        session = site.session(server.port, store=store)
         assert complete(session.sender(JOE)) is True
-    store.close()
+    site.running.call(store.close) if site.running else store.close()
     assert turns.PATIENCE < 600

@@ -2,12 +2,33 @@
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from qsmtpd.checks.base import LookupFailedError
 from qsmtpd.lookups.program import run
+from qsmtpd.lookups.warmprograms import Programs
+from qsmtpd.qmail import env
+from tests.onloop import on_loop
+
+
+@pytest.fixture(params=["blocking", "warm"], autouse=True)
+def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run by a process of one session, then by the listener."""
+    with on_loop() as running:
+        programs = Programs(running.loop)
+
+        def warm(
+                program: bytes, environment: dict[bytes, bytes], arguments: tuple[bytes, ...] = (), words: bytes | None = None,
+                seconds: float = 30) -> int:
+            variables = env.without() | environment
+            return running.complete(programs.run(program, variables, arguments, words, seconds))
+
+        if request.param == "warm":
+            monkeypatch.setitem(globals(), "run", warm)
+        yield
 
 
 def script(tmp_path: Path, text: str) -> bytes:

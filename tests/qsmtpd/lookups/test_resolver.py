@@ -15,8 +15,10 @@ from qsmtpd.drivers.stdio import complete
 from qsmtpd.lookups.dnssocket import Server
 from qsmtpd.lookups.marks import STRIKES, Marks
 from qsmtpd.lookups.resolver import PATIENCE, RESOLVER_MARK, Resolver, from_system, server, system_servers
+from qsmtpd.lookups.warmdns import SessionDns, WarmDns
 from qsmtpd.qmail.control import Control, ControlError
 from tests.nameservers import internet, lying, nsd, open_directory, reply
+from tests.onloop import Blocking, on_loop
 from tests.servers import free_port
 
 LONG = " ".join(f'"{number:0200d}"' for number in range(10))
@@ -76,10 +78,32 @@ def resolver(*ports: int, budget: float = 20, marks: Path | None = None) -> Reso
     return Resolver([Server("127.0.0.1", port) for port in ports], budget, Marks(str(marks)) if marks else None)
 
 
+@pytest.fixture(params=["blocking", "warm"])
+def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The resolver of a process of one session, then that of the listener; what shares its marks is one process."""
+    with on_loop() as running:
+        processes: dict[object, WarmDns] = {}
+
+        def warm(*ports: int, budget: float = 20, marks: Path | None = None) -> Blocking:
+            servers = [Server("127.0.0.1", port) for port in ports]
+            fresh = WarmDns(running.loop, servers, budget)
+            shared = processes.setdefault(marks or object(), fresh)
+            shared.servers, shared.budget = servers, budget
+            return Blocking(running, SessionDns(shared))
+
+        if request.param == "warm":
+            monkeypatch.setitem(globals(), "resolver", warm)
+        yield
+
+
+both = pytest.mark.usefixtures("either")
+
+
 def ask(asked: Resolver, name: bytes, kind: str = "A") -> tuple[bytes, ...]:
     return complete(asked.ask(name, kind))
 
 
+@both
 @pytest.mark.parametrize("which", ["recursive", "authoritative"])
 def test_real_servers(which: str, request: pytest.FixtureRequest) -> None:
     """All at once, then one by one: the same."""
@@ -92,6 +116,7 @@ def test_real_servers(which: str, request: pytest.FixtureRequest) -> None:
     assert ask(together, b"example.test", "MX") == (b"mx.example.test", b"b.example.test")
 
 
+@both
 def test_long_answers_come_by_tcp(authoritative: int) -> None:
     """That the two long ones were cut is what makes the test above one of TCP."""
     for name, kind in ((b"long.example.test", "TXT"), (b"many.example.test", "A")):
@@ -100,11 +125,13 @@ def test_long_answers_come_by_tcp(authoritative: int) -> None:
         assert set(ask(resolver(authoritative), name, kind)) == RECORDS[name, kind]
 
 
+@both
 def test_what_a_server_does_not_have_is_a_failure_and_no_lack_of_records(authoritative: int) -> None:
     with pytest.raises(LookupFailedError, match=r"A of elsewhere\.example: the answer was an error, rcode 5"):
         ask(resolver(authoritative), b"elsewhere.example")
 
 
+@both
 def test_what_was_asked_is_not_asked_again() -> None:
     """Answers, and failures too; in any case of letters, with a dot at the end and without."""
     with lying(lambda query: [reply(query, "A 192.0.2.1", rcode=0 if query[13:14] == b"a" else 2)]) as server:
@@ -117,6 +144,7 @@ def test_what_was_asked_is_not_asked_again() -> None:
         assert len(server.asked) == 2
 
 
+@both
 def test_a_server_that_is_dead_is_asked_once_in_a_session() -> None:
     """The one that has answered is the first from then on."""
     with lying(lambda _: []) as dead, lying(lambda query: [reply(query)]) as alive:
@@ -126,6 +154,7 @@ def test_a_server_that_is_dead_is_asked_once_in_a_session() -> None:
         assert (len(dead.asked), len(alive.asked)) == (1, 5)
 
 
+@both
 def test_a_name_from_outside_cannot_leave_the_line_that_names_it() -> None:
     """A44: what goes into the log is printable."""
     with lying(lambda query: [reply(query, rcode=2)]) as server, pytest.raises(LookupFailedError) as caught:
@@ -134,6 +163,7 @@ def test_a_name_from_outside_cannot_leave_the_line_that_names_it() -> None:
     assert str(caught.value) == r'A of "a\x0d\x0ab\xff.test": the answer was an error, rcode 2'
 
 
+@both
 def test_the_budget_is_the_sessions() -> None:
     """A95: everything drops; after the budget all fails at once, and nothing is sent."""
     with lying(lambda _: []) as server:
@@ -146,6 +176,7 @@ def test_the_budget_is_the_sessions() -> None:
         assert len(server.asked) == 1
 
 
+@both
 def test_one_batch_does_not_take_the_whole_budget() -> None:
     """A95: a zone that is dead leaves time for what is asked later."""
     with lying(lambda query: [] if query[13:14] == b"d" else [reply(query, "A 192.0.2.1")]) as server:
@@ -157,12 +188,14 @@ def test_one_batch_does_not_take_the_whole_budget() -> None:
         assert ask(asked, b"a.test") == (b"192.0.2.1",)
 
 
+@both
 def test_no_time_at_all() -> None:
     """dnstimeout 0: nothing is asked."""
     with pytest.raises(LookupFailedError, match="time for DNS is used up"):
         ask(resolver(free_port(), budget=0), b"a.test")
 
 
+@both
 def test_dns_that_is_dead_rests_for_all_sessions(tmp_path: Path) -> None:
     """A95: a machine without DNS does not hold up each of its sessions."""
     with lying(lambda _: []) as server:
@@ -173,19 +206,34 @@ def test_dns_that_is_dead_rests_for_all_sessions(tmp_path: Path) -> None:
             ask(resolver(server.port, marks=tmp_path), b"a.test")
         assert len(server.asked) == STRIKES
 
+
+def test_marks_are_files(tmp_path: Path) -> None:
+    """So that the next process knows; an answer ends the row."""
+    with lying(lambda query: [] if query[13:14] == b"d" else [reply(query)]) as server:
+        for _ in range(STRIKES - 1):
+            with pytest.raises(LookupFailedError):
+                ask(resolver(server.port, budget=0.05, marks=tmp_path), b"dead.test")
+        ask(resolver(server.port, marks=tmp_path), b"a.test")
+        assert not list(tmp_path.iterdir())
+        for _ in range(STRIKES):
+            with pytest.raises(LookupFailedError):
+                ask(resolver(server.port, budget=0.05, marks=tmp_path), b"dead.test")
+
     assert [path.name for path in tmp_path.iterdir()] == [RESOLVER_MARK.decode()]
 
 
-def test_an_answer_ends_the_row(tmp_path: Path, recursive: int) -> None:
-    with lying(lambda _: []) as server:
+@both
+def test_an_answer_ends_the_row(tmp_path: Path) -> None:
+    with lying(lambda query: [] if query[13:14] == b"a" else [reply(query)]) as server:
         for _ in range(STRIKES - 1):
-            with pytest.raises(LookupFailedError):
+            with pytest.raises(LookupFailedError, match="no answer in time"):
                 ask(resolver(server.port, budget=0.05, marks=tmp_path), b"a.test")
-    assert ask(resolver(recursive, marks=tmp_path), b"none.example.test") == ()
+        assert ask(resolver(server.port, marks=tmp_path), b"none.example.test") == ()
+        with pytest.raises(LookupFailedError, match="no answer in time"):
+            ask(resolver(server.port, budget=0.05, marks=tmp_path), b"a.test")
 
-    assert not list(tmp_path.iterdir())
 
-
+@both
 def test_a_zone_that_rests_is_not_asked(tmp_path: Path) -> None:
     """It is marked by one session, and others see it; an answer of its own makes it unmarked."""
     with lying(lambda query: [reply(query, "A 127.0.0.2")]) as server:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,9 @@ from qsmtpd.drivers.stdio import complete
 from qsmtpd.lookups.dnssocket import Server
 from qsmtpd.lookups.resolver import Resolver
 from qsmtpd.lookups.spf import evaluate
+from qsmtpd.lookups.warmspf import WarmSpf
 from tests.nameservers import nsd, open_directory
+from tests.onloop import on_loop
 
 ROOT = Path(__file__).parents[3]
 
@@ -75,6 +77,42 @@ def ask() -> Iterator[Ask]:
         yield lambda name, kind: complete(Resolver([Server("127.0.0.1", port)], 10).ask(name, kind))
 
 
+@pytest.fixture(params=["blocking", "warm"])
+def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As a process of one session has it, then in turns, as the listener has it."""
+    with on_loop() as running:
+        warm = running.call(lambda: WarmSpf(running.loop))
+
+        def evaluate_warm(ip: bytes, sender: bytes, helo: bytes, receiver: bytes, ask: Ask) -> tuple[str, bytes]:
+            return running.complete(warm.evaluate(ip, sender, helo, receiver, Asked(ask)))
+
+        if request.param == "warm":
+            monkeypatch.setitem(globals(), "evaluate", evaluate_warm)
+        yield
+        warm.close()
+
+
+both = pytest.mark.usefixtures("either")
+
+
+class Asked:
+    """A Dns with answers of a function."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+
+    async def ask(self, name: bytes, kind: str) -> tuple[bytes, ...]:
+        return self._ask(name, kind)
+
+    async def prefetch(self, questions: Sequence[tuple[bytes, str]]) -> None: ...
+
+    def strike(self, zone: bytes, strikes: int = 1) -> bool:
+        return False
+
+    def clear(self, zone: bytes) -> None: ...
+
+
+@both
 @pytest.mark.parametrize(("domain", "result"), [
     ("pass", "pass"), ("fail", "fail"), ("softfail", "softfail"), ("neutral", "neutral"), ("open", "neutral"),
     ("nothing", "none"), ("nowhere", "none"), ("two", "permerror"), ("typo", "permerror"), ("split", "pass"), ("a", "pass"),
@@ -86,6 +124,7 @@ def test_results(ask: Ask, domain: str, result: str) -> None:
     assert found == result
 
 
+@both
 @pytest.mark.parametrize(("domain", "result"), [
     ("eleven", "permerror"), ("ten", "pass"), ("voids", "permerror"), ("twovoids", "pass"), ("lastvoid", "permerror"),
     ("loop", "permerror"), ("self", "permerror"), ("manymx", "permerror"), ("chain0", "permerror"), ("chain2", "pass")])
@@ -101,17 +140,20 @@ def test_limits(ask: Ask, domain: str, result: str) -> None:
     assert len(asked) <= 30
 
 
+@both
 def test_ipv6(ask: Ask) -> None:
     assert evaluate(b"2001:db8::1", b"joe@six.example.test", b"h", b"me", ask)[0] == "pass"
     assert evaluate(b"2001:db8::1", b"joe@mx.example.test", b"h", b"me", ask)[0] == "pass"
     assert evaluate(b"::ffff:192.0.2.1", b"joe@a.example.test", b"h", b"me", ask)[0] == "pass"
 
 
+@both
 def test_the_null_sender_is_the_postmaster_of_helo(ask: Ask) -> None:
     assert evaluate(b"192.0.2.1", b"", b"pass.example.test", b"me", ask)[0] == "pass"
     assert evaluate(b"198.51.100.1", b"", b"pass.example.test", b"me", ask)[0] == "fail"
 
 
+@both
 @pytest.mark.parametrize("helo", [b"", b"localhost", b"[192.0.2.1]", b"a..b", b"x" * 64 + b".example", b"\xff.example", b"."])
 def test_a_helo_that_is_no_domain(helo: bytes) -> None:
     """RFC 7208 section 4.3."""
@@ -122,6 +164,7 @@ def nobody(name: bytes, kind: str) -> tuple[bytes, ...]:
     raise AssertionError("nobody had to be asked")
 
 
+@both
 def test_the_explanation(ask: Ask) -> None:
     _, text = evaluate(b"192.0.2.1", b"joe@fail.example.test", b"h", b"mx.example.org", ask)
 
@@ -134,6 +177,7 @@ def records(**texts: bytes) -> Ask:
     return lambda name, kind: (known[name],) if kind == "TXT" and name in known else ()
 
 
+@both
 @pytest.mark.parametrize(("text", "shown"), [
     (b"no\r\n250 ok", b"no??250 ok"), (b"x" * 500, b"x" * 200), ("nö".encode(), b""), (b"%{x}", b""), (b"%{l}", b"joe"),
     (b"x" * 600, b""), (b"\x1b[2J", b"?[2J")])
@@ -144,6 +188,7 @@ def test_an_explanation_is_printable_and_short(text: bytes, shown: bytes) -> Non
     assert found == ("fail", shown)
 
 
+@both
 @pytest.mark.parametrize("sender", [b'"joe\r\nx"@d.test', b"j\xf6e@d.test", b"a@b@d.test", b"@d.test", b"x" * 400 + b"@d.test"])
 def test_odd_local_parts(sender: bytes) -> None:
     """A97: they reach the DNS as part of a name that can be asked for, or not at all."""
@@ -158,6 +203,7 @@ def test_odd_local_parts(sender: bytes) -> None:
     assert all(name.isascii() and len(name) <= 253 for name in asked)
 
 
+@both
 def test_a_domain_beyond_ascii() -> None:
     """RFC 8616."""
     ask = records(**{"xn--bcher-kva_test": b"v=spf1 +all"})
@@ -165,6 +211,7 @@ def test_a_domain_beyond_ascii() -> None:
     assert evaluate(b"192.0.2.1", "joe@bücher.test".encode(), b"h", b"me", ask)[0] == "pass"
 
 
+@both
 def test_no_answer_is_no_result() -> None:
     def ask(name: bytes, kind: str) -> tuple[bytes, ...]:
         raise LookupFailedError("SERVFAIL\r\n")
@@ -174,6 +221,7 @@ def test_no_answer_is_no_result() -> None:
     assert str(caught.value).isprintable()
 
 
+@both
 def test_an_error_behind_ptr_is_no_match() -> None:
     """RFC 7208 section 5.5."""
     def ask(name: bytes, kind: str) -> tuple[bytes, ...]:
@@ -184,12 +232,14 @@ def test_an_error_behind_ptr_is_no_match() -> None:
     assert evaluate(b"192.0.2.1", b"joe@d.test", b"h", b"me", ask)[0] == "fail"
 
 
+@both
 @pytest.mark.parametrize("ip", [b"unknown", b"", b"192.0.2", b"list"])
 def test_a_client_without_an_address(ip: bytes) -> None:
     with pytest.raises(LookupFailedError, match="address"):
         evaluate(ip, b"joe@d.test", b"h", b"me", nobody)
 
 
+@both
 def test_an_address_with_very_many_names(ask: Ask) -> None:
     """A96: ten of them are looked at, and each macro p is one of the ten terms."""
     asked = []
@@ -222,6 +272,7 @@ HOSTILE = [
 ]
 
 
+@both
 @pytest.mark.parametrize("record", HOSTILE, ids=range(len(HOSTILE)))
 def test_records_made_to_cost(record: bytes) -> None:
     """A96: whatever stands there, and whatever the sender is called, it is over soon."""

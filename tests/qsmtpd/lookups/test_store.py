@@ -18,6 +18,8 @@ from qsmtpd.drivers.stdio import complete
 from qsmtpd.lookups.redisstore import RedisStore
 from qsmtpd.lookups.sqlitestore import SqliteStore
 from qsmtpd.lookups.store import LIMIT, PAUSE, SETTINGS, NoStore, Outage, open_store
+from qsmtpd.lookups.warmstore import WarmStore
+from tests.onloop import Blocking, on_loop
 from tests.servers import running
 
 ROOT = Path(__file__).parents[3]
@@ -43,11 +45,18 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
-@pytest.fixture
-def store(url: str) -> SqliteStore | RedisStore:
-    found = open_store(url.encode(), "/nowhere")
-    assert isinstance(found, SqliteStore | RedisStore)
-    return found
+@pytest.fixture(params=["blocking", "warm"])
+def store(request: pytest.FixtureRequest, url: str) -> Iterator[SqliteStore | RedisStore]:
+    """As a process of one session has it, then as the listener has it."""
+    if request.param == "blocking":
+        found = open_store(url.encode(), "/nowhere")
+        assert isinstance(found, SqliteStore | RedisStore)
+        yield found
+        return
+    with on_loop() as looping:
+        warm = WarmStore(looping.loop, lambda: open_store(url.encode(), "/nowhere"), 1 if url.startswith("sqlite") else 4)
+        yield Blocking(looping, warm)  # type: ignore[misc]  # it has the same methods
+        warm.close()
 
 
 AnyStore = SqliteStore | RedisStore
