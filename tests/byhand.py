@@ -36,8 +36,11 @@ class Stepped:
         except BaseException as error:
             self.end.set_exception(error)
         else:
-            awaited._asyncio_future_blocking = False
             generation = self._generation
+            if awaited is None:  # a turn of the loop
+                asyncio.get_running_loop().call_soon(self._step, generation)
+                return
+            awaited._asyncio_future_blocking = False
             awaited.add_done_callback(lambda _: self._step(generation))
 
 

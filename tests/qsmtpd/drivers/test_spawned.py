@@ -93,7 +93,7 @@ def test_what_the_program_sees(script: Script, tmp_path: Path) -> None:
     """Message, envelope, and the environment of its connection, not that of the process."""
     place = tmp_path / "queued"
     program = script(
-        f"cd {tmp_path}; cat >queued.message; cat <&1 >queued.envelope; cat /proc/self/environ >queued.environ; echo $$ >queued.pid")
+        f"cd {tmp_path}; cat >queued.message; cat <&1 >queued.envelope\ncat /proc/self/environ >queued.environ; echo $$ >queued.pid")
     one = SpawnedQueue(Room(1), "usual", program, {
         **ENVIRONMENT, b"TCPREMOTEHOST": b"odd\xff\nname", b"QMAILQUEUE": b"bin/qqshim"}, lambda *_: None)
 
