@@ -16,7 +16,7 @@ LAYERS = (
      "qsmtpd.correspondents", "qsmtpd.headersection"),
     ("qsmtpd.checks", "qsmtpd.zones", "qsmtpd.answers", "qsmtpd.knowledge", "qsmtpd.ruling", "qsmtpd.policy"),
     ("qsmtpd.config", "qsmtpd.catalogue", "qsmtpd.lookups"),
-    ("qsmtpd.drivers", "qsmtpd.main"),
+    ("qsmtpd.drivers", "qsmtpd.main", "qsmtpd.listen"),
 )
 """L0 to L4.  A module of qsmtpd belongs to the layer that names it, or the package that it is in."""
 

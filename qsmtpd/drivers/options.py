@@ -44,7 +44,7 @@ class Options:
     inherited       descriptors that listen already
     only_ipv4       of the addresses of a name, those of IPv6 are passed over
     verbosity       0: no messages, 1: what went wrong, 2: a line for each connection too
-    rules           the cdb of tcprules(1) that is asked about each client; None: everybody may connect
+    rules           the absolute path of the cdb of tcprules(1) that is asked about each client; None: everybody may connect
     without_rules   everybody may connect also while that file is not there
     limit           connections at once, of all workers together
     per_address, per_net  of one address and of one /24, or of an IPv6 client's /64; 0: no limit but the other ones
@@ -158,7 +158,7 @@ _FLAGS: dict[str, dict[str, object]] = {
 }
 
 _VALUES: dict[str, tuple[str, Callable[[str], object]]] = {
-    "-x": ("rules", str), "-B": ("banner", os.fsencode), "-l": ("local_name", os.fsencode),
+    "-x": ("rules", os.path.abspath), "-B": ("banner", os.fsencode), "-l": ("local_name", os.fsencode),
     "-c": ("limit", _positive), "-C": ("per_address", _number),
     "-u": ("uid", _number), "-g": ("gid", _number),
     "-b": ("backlog", _positive),

@@ -1,5 +1,6 @@
 """The sockets that connections come from: opened by us, one for each worker and address, or passed on by who started us."""
 
+import fcntl
 import os
 import secrets
 import socket
@@ -135,14 +136,15 @@ def _bind(unbound: socket.socket, address: tuple[object, ...]) -> None:
 
 
 def _passed(fd: int, opened: ExitStack) -> socket.socket:
-    """A socket that listens already, with what we want of it."""
+    """A socket that listens already, with what we want of it; it makes room for the standard descriptors."""
     try:
-        passed = opened.enter_context(socket.socket(fileno=fd))
+        passed = opened.enter_context(socket.socket(fileno=fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)))
+        if fd > 2:
+            os.close(fd)
         if passed.family not in (socket.AF_INET, socket.AF_INET6) or passed.type != socket.SOCK_STREAM:
             raise OSError(0, "it is no TCP socket")
         if not passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
             raise OSError(0, "it does not listen")
-        os.set_inheritable(fd, False)
         passed.setblocking(False)
         passed.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:

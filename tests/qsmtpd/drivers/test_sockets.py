@@ -107,9 +107,8 @@ def test_ip_options_are_killed(keep: bool) -> None:
 def test_a_socket_that_was_passed_on() -> None:
     with socket.create_server(("127.0.0.1", 0)) as theirs:
         fd = os.dup(theirs.fileno())
-        os.set_inheritable(fd, True)
         with listening(f"--workers 2 fd:{fd}") as (sockets, _):
-            assert not os.get_inheritable(fd)
+            assert not os.get_inheritable(sockets.of_worker(0)[0].fileno())
             assert sockets.ports() == [theirs.getsockname()[1]]
             assert sockets.of_worker(0) == sockets.of_worker(1)
             assert not sockets.of_worker(1)[0].getblocking()

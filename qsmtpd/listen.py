@@ -1,0 +1,142 @@
+"""qsmtpd-listen: takes tcpserver's place and its options, and holds all sessions in a few processes (qsmtpd-listen(8)).
+
+Exit 100: the command line makes no sense; 111: an address cannot be listened on, or a user not become.
+"""
+
+import os
+import resource
+import sys
+from dataclasses import replace
+from importlib import import_module
+from socket import socket
+from typing import NoReturn
+
+from .drivers import options as command_line
+from .drivers.options import Options, UsageError
+from .drivers.sockets import OpenError, open_all, passed_by_systemd
+from .drivers.workers import Master, Serve
+from .qmail import process
+
+MISTAKE = 100
+TROUBLE = 111
+
+SPARE = 512
+"""Descriptors of a worker beside its connections: files, look-ups, pipes to queue programs."""
+
+HELP = """\
+{usage}
+
+Takes SMTP connections as tcpserver does, with its options and its rules, and talks with all clients from a few processes.
+
+  -c limit                 connections at once (10000)
+  -C limit                 of one address; an IPv6 client's /64 is one address
+  --per-net limit          of one /24, or of a /64 (half of -c)
+  -x rules.cdb             what tcprules has made: who may connect, with which variables; -X: also when it is not there
+  -u uid -g gid, -U        who to be once the ports are there; -U: $UID and $GID
+  -l localname             do not look up our own name
+  -H, -p                   do not look up the client's name; count it only when it leads back to the address
+  -v, -q                   a line for each connection; no messages
+  -b backlog               connections that may wait at each worker's socket (512)
+  -B banner, -o, -1, -4    as with tcpserver
+  --workers n              processes (one for each CPU)
+  --drain seconds          time for transactions in hand after SIGTERM (30)
+  --metrics address:port   where the figures for Prometheus are
+  -d -i -I -r -t -6 -h -O -P -Q -R   are the default, or have no meaning here
+
+host is 0 for every IPv4 address, :: for every IPv6 address, an address, or a name; or fd:number alone for a socket that
+listens already.  Sockets that systemd passes are found without a word.
+
+examples:
+  qsmtpd-listen -vR -x /etc/tcp/tcp.smtp.cdb -u 201 -g 200 0 smtp :: smtp
+  qsmtpd-listen -H -c 20 --workers 1 127.0.0.1 2525
+"""
+
+
+def main(argv: list[str] | None = None, serve: Serve | None = None) -> NoReturn:
+    """Read the command line, open the sockets, become who we are to be, and start the workers.
+
+    serve  what a worker does; the listener's own is imported there, not here: the process that forks stays small
+    """
+    process.prepare()
+    try:
+        options = command_line.parse(sys.argv[1:] if argv is None else argv, passed_by_systemd())
+    except UsageError as error:
+        _end(MISTAKE, f"fatal: {error}")
+    if options is None:
+        print(HELP.format(usage=command_line.USAGE), end="")
+        sys.exit(0)
+    options = _within_limits(options)
+    for remark in options.remarks if options.verbosity else ():
+        _say(remark)
+    try:
+        sockets = open_all(options)
+        become(options.uid, options.gid)
+    except OpenError as error:
+        _end(TROUBLE, f"fatal: {error}" if options.verbosity else "")
+    if options.print_port:
+        os.write(1, b"".join(b"%d\n" % port for port in sockets.ports()))
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    os.close(nothing)
+    sys.exit(Master(sockets, options, serve or _listener).run())
+
+
+def _listener(sockets: list[socket], options: Options) -> int:
+    serve: Serve = import_module("qsmtpd.drivers.listener").serve
+    return serve(sockets, options)
+
+
+def become(uid: int, gid: int) -> None:
+    """Be a user and a group, with no group beside it; 0 stands for who we are.
+
+    Raises:
+        OpenError: we may not.
+    """
+    try:
+        if gid:
+            os.setgroups([gid])
+            os.setgid(gid)
+    except OSError as error:
+        raise OpenError(f"unable to set gid: {error.strerror}") from error
+    try:
+        if uid:
+            os.setuid(uid)
+    except OSError as error:
+        raise OpenError(f"unable to set uid: {error.strerror}") from error
+
+
+def _within_limits(options: Options) -> Options:
+    """A138: room for a descriptor for each connection is asked for, and where there is none, there are fewer connections.
+
+    All of them may come to one worker.
+    """
+    wanted = options.limit + SPARE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if _under(soft, wanted):
+        for limits in ((wanted, max(hard, wanted)), (min(hard, wanted), hard)):
+            try:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+                break
+            except (OSError, ValueError):
+                continue
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if not _under(soft, wanted):
+        return options
+    limit = max(1, soft - SPARE)
+    remark = f"-c {options.limit}: there are {soft} descriptors for a process: no more than {limit} connections"
+    return replace(options, limit=limit, remarks=(*options.remarks, remark))
+
+
+def _under(limit: int, wanted: int) -> bool:
+    return limit != resource.RLIM_INFINITY and limit < wanted
+
+
+def _say(text: str) -> None:
+    print(f"qsmtpd-listen: {text}", file=sys.stderr, flush=True)
+
+
+def _end(code: int, text: str) -> NoReturn:
+    if text:
+        _say(text)
+    sys.exit(code)
