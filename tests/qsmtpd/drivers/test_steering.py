@@ -1,10 +1,10 @@
 """Real connections from many networks, and at whose socket they arrive."""
 
+import random
 import select
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from random import Random
 
 import pytest
 from hypothesis import given
@@ -47,10 +47,10 @@ def arrives(sockets: Sequence[socket.socket], source: str) -> int:
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 def test_a_network_has_one_worker(size: int) -> None:
     """A37: whatever address and port of its /24 a flood comes from, one worker counts it."""
-    random = Random(size)
+    dice = random.Random(size)
     with group(size) as sockets:
         for third in range(0, 200, 7):
-            found = {arrives(sockets, f"127.3.{third}.{random.randrange(1, 255)}") for _ in range(4)}
+            found = {arrives(sockets, f"127.3.{third}.{dice.randrange(1, 255)}") for _ in range(4)}
             assert found == {worker_of(b"127.3.%d.1" % third, size, SECRET)}
 
 
@@ -64,9 +64,9 @@ def test_networks_are_spread_over_the_workers() -> None:
 @pytest.mark.root
 def test_ipv6_by_64() -> None:
     """A37: a client has 2**64 addresses to come from."""
-    random = Random(6)
-    prefixes = [f"2001:db8:{random.randrange(65536):x}:{number:x}" for number in range(40)]
-    sources = [f"{prefix}::{random.randrange(1, 65536):x}" for prefix in prefixes for _ in range(3)]
+    dice = random.Random(6)
+    prefixes = [f"2001:db8:{dice.randrange(65536):x}:{number:x}" for number in range(40)]
+    sources = [f"{prefix}::{dice.randrange(1, 65536):x}" for prefix in prefixes for _ in range(3)]
 
     def body() -> None:
         with group(3, "::") as sockets:

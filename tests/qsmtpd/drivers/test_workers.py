@@ -153,6 +153,7 @@ def test_connections_of_all_workers_are_counted_together(tmp_path: Path) -> None
             with here.client(other) as fourth, here.client(one) as fifth:
                 assert (fourth.refused, fifth.refused) == (["limit"], ["limit"])
             first.tell("die")
+            wait_until(lambda: "exit=3" in here.service.output())
             with here.client(other) as sixth:
                 assert (sixth.refused, sixth.total) == ([], 2)
 
