@@ -23,6 +23,7 @@ from qsmtpd.qmail.control import Control
 from qsmtpd.qmail.env import Peer
 from qsmtpd.qmail.outcome import Outcome
 from qsmtpd.rules.rule import VERBS, Rule, draw
+from qsmtpd.rules.vocabulary import MESSAGE, RCPT
 from qsmtpd.ruling import Ruled, Ruling, Verdict
 from qsmtpd.session import Session
 from tests.play import ScriptedWire, environment
@@ -36,6 +37,7 @@ FAULTS = (b"LookupFailedError: safety", b"LookupFailedError: rcptcheck: exit cod
 SAFETY = ("rcpthosts", "validrcpt", "doublebounce", "databytes", "hops", "callout")
 REPLY = re.compile(rb"(?:([2-5]\d\d)-[ -~]{0,506}\r\n)*([2-5]\d\d) [ -~]{0,506}\r\n")
 REFUSING = ("refuse", "close")
+OF_RECIPIENTS = {name for name, term in chance.WORDS.items() if term.stage == RCPT}
 
 
 def replies(answer: bytes) -> list[int]:
@@ -112,11 +114,14 @@ class Witness(Ruling):
     """The rules of a session, each reading of which is compared with the reference.
 
     eager  everything that the rules in sight may name is asked too: laziness must not have changed what was decided
+    words  of each recipient of the message in hand: the words about recipients, as they were known when he was accepted
+    verbs  what was decided, one reading after the other
     """
 
     eager = False
     rules: tuple[Rule, ...] = ()
     verbs: list[str]
+    words: list[reference.Values]
 
     async def at(self, stage: int) -> Ruled:
         ruled = await super().at(stage)
@@ -124,6 +129,9 @@ class Witness(Ruling):
         if self.eager:
             await self._knowledge.ask_all(tuple(sorted(set().union(*[wanted(rule) for rule in in_sight]))))
         values = dict(self._knowledge.values)
+        if stage == MESSAGE and len(self.verbs) < len(self.words):
+            his = self.words[len(self.verbs)]
+            assert {name: values[name] for name in his} == his
         if self.eager:
             decided = reference.decide(self.rules, stage, values, chance.WORDS)
             assert (ruled.verb, ruled.rule) == (decided.verb, "" if decided.line is None else str(decided.line))
@@ -168,6 +176,7 @@ class Watched(Policy):
         super().__init__(config, mail, world, log)  # type: ignore[arg-type]  # it is all of Lookups but for its properties
         witness = Witness(config.rules, mail, self.knowledge, log, None)
         witness.eager, witness.rules, witness.verbs = eager, config.rules.rules, []
+        witness.words = []
         self.ruling: Witness = witness
         self.world = world
         self.config = config
@@ -177,7 +186,7 @@ class Watched(Policy):
         self.header_names = {name.lower() for name in config.rules.fields()}
 
     async def sender(self, address: bytes, size: int, utf8: bool) -> Verdict:
-        self.taken = []
+        self.taken, self.ruling.words = [], []
         verdict = await super().sender(address, size, utf8)
         assert verdict.reply.code < 500 or self.is_by_the_rules(verdict) or size > 2 * self.config.databytes
         return verdict
@@ -188,6 +197,8 @@ class Watched(Policy):
         if verdict.reply.positive:
             assert not self.is_unsafe()
             self.taken.append(envelope)
+            known = self.knowledge.values
+            self.ruling.words.append({name: known[name] for name in known if name in OF_RECIPIENTS})
         elif verdict.reply.code >= 500:
             assert self.is_by_the_rules(verdict) or (verdict.rule in SAFETY and self.is_unsafe())
         return verdict
@@ -210,6 +221,10 @@ class Watched(Policy):
             missing = missing and not (self.files["calloutrcpt"] == host + b"\n" and mail.recipient in self.world.confirmed)
         missing = missing and self.world.valid != "absent"
         return mail.sender == b"#@[]" or not ours or missing or mail.recipient in self.world.refused
+
+    async def header(self, text: bytes) -> list[bytes]:
+        self.ruling.verbs.clear()
+        return await super().header(text)
 
     async def message(self, size: int, hops: int) -> Disposal:
         self.ruling.verbs.clear()

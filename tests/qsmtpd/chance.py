@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from qsmtpd.checks.base import LookupFailedError
 from qsmtpd.rules import printer
-from qsmtpd.rules.expression import names
+from qsmtpd.rules.expression import And, Compare, Not, Tag, names
 from qsmtpd.rules.rule import Rule
 from qsmtpd.rules.site import parse_tags, vocabulary
 from tests.qsmtpd.rules import language
@@ -204,6 +204,14 @@ worlds = st.builds(ChanceWorld, st.integers(0, 10**6), odds, st.sampled_from(["a
 
 # The site
 
+of_a_copy = st.builds(
+    lambda recipient, message: And((Tag(recipient), message)), st.sampled_from(["vip", "not-addressed", "valid", "badrcptto"]),
+    st.sampled_from([Tag("mime-mixed"), Not(Tag("mime-mixed")), Tag("no-date"), Compare("size", ">", 5)]))
+"""What may hold for one recipient of a message and not for another."""
+told = st.sampled_from(['any header "X-Checked: {helo} {ptr} {reason}"', 'any log "{sender} {rcpt} {ip}"', "any accept"])
+"""Rules with what the client has said of itself."""
+
+
 @st.composite
 def rule_files(draw: st.DrawFn, shadows: bool = True) -> list[str]:
     """The lines of a rule file.  Few words in each, or all of the language at once: so that they meet."""
@@ -211,7 +219,11 @@ def rule_files(draw: st.DrawFn, shadows: bool = True) -> list[str]:
     tags = tuple(draw(st.lists(st.sampled_from(TAG_WORDS), min_size=2, max_size=5))) if few else TAG_WORDS
     facts = tuple(draw(st.lists(st.sampled_from(FACT_WORDS), min_size=1, max_size=3))) if few else FACT_WORDS
     lines: list[str] = []
-    for expression in draw(st.lists(language.expressions(words=tags, facts=facts), max_size=10)):
+    any_expressions = language.expressions(words=tags, facts=facts)
+    for expression in draw(st.lists(any_expressions | any_expressions | of_a_copy | st.none(), max_size=10)):
+        if expression is None:
+            lines.append(draw(told))
+            continue
         stage = max((WORDS[name].stage for name in names(expression)), default=0)
         lines.append(printer.line(Rule(len(lines) + 1, expression, draw(language.actions(stage)), WORDS)))
     return lines
