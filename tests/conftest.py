@@ -26,7 +26,7 @@ def installation() -> Iterator[Path]:
     (place / packages).mkdir(parents=True)
     shutil.copy(venv / "pyvenv.cfg", place)
     (place / "bin/python3").symlink_to(Path(sys.executable).resolve())
-    for name in ("holdq", "validusers", "tcpsmtp", "frontline"):
+    for name in ("qsmtpd-listen", "holdq", "validusers", "tcpsmtp", "frontline"):
         first, _, rest = (venv / "bin" / name).read_text().partition("\n")
         program = place / "bin" / name
         program.write_text(f"{first.replace(str(venv), str(place))}\n{rest}")

@@ -7,6 +7,7 @@ import os
 import selectors
 import signal
 import sys
+import threading
 import time
 from socket import socket
 
@@ -82,6 +83,10 @@ class Worker:
             self.say(connection, f"{os.getuid()} {os.getgid()} {os.getgroups()}")
         if word == b"fds":
             self.say(connection, " ".join(sorted({os.readlink(f"/proc/self/fd/{fd}") for fd in (0, 1)})))
+        if word == b"thread":
+            thread = threading.Thread(target=self.say, args=(connection, "a thread"))
+            thread.start()
+            thread.join()
         self.leave(connection)
 
     def say(self, connection: socket, line: str) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from qsmtpd import listen
-from tests.conftest import ROOT
-from tests.servers import Service, free_port, running
+from tests.conftest import ROOT, QmailHome
+from tests.servers import Service, free_port, listens, running
 from tests.ucspi import classic
 
 STANDIN = (sys.executable, str(ROOT / "tests/standin.py"))
@@ -174,3 +174,19 @@ def test_the_process_that_forks_is_small() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True)
 
     assert done.stdout == "[]\n"
+
+
+def test_the_service_directory(tmp_path: Path, qmail_home: QmailHome) -> None:
+    """examples/run/qsmtpd-listen under a user of its own: threads too have room in what softlimit leaves."""
+    port = free_port()
+    program = tmp_path / "bin/qsmtpd-listen"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {" ".join(STANDIN)} "$@"\n')
+    program.chmod(0o755)
+    settings = {"FRONTLINE": str(tmp_path), "QMAILHOME": str(qmail_home.path), "ADDRESSES": f"127.0.0.1 {port}", "ONE_UID": "1"}
+    log = tmp_path / "log"
+    script = ROOT / "examples/run/qsmtpd-listen/run"
+    with running(["sh", script], log, lambda: listens(port), env={**ENVIRONMENT, **settings}) as service:
+        assert talk(port, "thread")[-1] == "a thread"
+        assert "worker number=0" in service.output()
+        assert "no meaning" not in service.output()
