@@ -81,6 +81,8 @@ TIMEOUT = Reply(451, "4.4.2", "timeout", closes=True)
 CONTROLS = Reply(421, "4.3.0", "unable to read controls")
 NO_QUEUE = Reply(451, "4.3.0", "unable to exec qq")
 OUT_OF_MEMORY = Reply(421, "4.3.0", "out of memory")
+TOO_MANY_CONNECTIONS = Reply(421, "4.3.2", "sorry, too many connections, try again later")
+SHUTDOWN = Reply(421, "4.3.2", "going down, try again later")
 INTERNAL = Reply(421, "4.3.0", "internal trouble, try again later")
 
 

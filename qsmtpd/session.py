@@ -74,6 +74,11 @@ class Session:
         self._decoder: DotDecoder
         self._hops: HopCounter
 
+    @property
+    def idle(self) -> bool:
+        """No transaction is open."""
+        return self._state in (IDLE, OVER)
+
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the client."""
         self._input = self._input[self._at:] + data

@@ -72,6 +72,11 @@ class Admission:
         self._change(1)
         return ""
 
+    def counts(self, ip: bytes) -> tuple[int, int]:
+        """The connections that stand, from an address and from its network."""
+        address, net = _keys(ip)
+        return self._by_address.get(address, 0), self._by_net.get(net, 0)
+
     def release(self, ip: bytes) -> None:
         """A connection that was admitted has ended."""
         address, net = _keys(ip)

@@ -16,8 +16,15 @@ RATE = 100
 LINGER = 2.0
 """Seconds in which a client that we have refused may read the refusal."""
 
+GREETING_MAX = 300.0
+"""Seconds until a conversation has said what its limits are."""
+
 NOTHING, READ, WRITE, PAUSE = range(4)
 """What a conversation that stands still waits for: nothing of the client's, bytes, room for bytes, bytes or a time."""
+
+
+FAULT = 111
+"""What stands for the exit code of a conversation that ended by a fault of ours."""
 
 
 class Parked:
@@ -39,17 +46,18 @@ class Connection(BufferedProtocol):
     """
 
     __slots__ = (
-        "_end", "_eof", "_full", "_host", "_input", "_lost", "_paused", "_received", "_running", "_since", "_timeout",
+        "_came", "_end", "_eof", "_full", "_host", "_input", "_lost", "_paused", "_received", "_running", "_since", "_timeout",
         "_transport", "_waiting", "bytes_in", "bytes_out")
 
     def __init__(self, host: "Host") -> None:
         self._host = host
-        self._running: Coroutine[object, None, object] | None = None
+        self._running: Coroutine[object, None, int | None] | None = None
         self._waiting = NOTHING
         self._input = b""
         self._eof = self._full = self._lost = self._paused = False
         self._received = 0
-        self._since = self._timeout = 0.0
+        self._came = self._since = 0.0
+        self._timeout = GREETING_MAX
         self._end = math.inf
         self.bytes_in = self.bytes_out = 0
 
@@ -58,7 +66,7 @@ class Connection(BufferedProtocol):
     def connection_made(self, transport: "Transport") -> None:  # type: ignore[override]  # a socket's is one
         """See asyncio."""
         self._transport = transport
-        self._since = self._host.now()
+        self._came = self._since = self._host.now()
         connection = transport.get_extra_info("socket")
         if connection is not None:
             connection.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
@@ -118,12 +126,20 @@ class Connection(BufferedProtocol):
 
     # What the conversation calls
 
-    def start(self, conversation: "Coroutine[object, None, object]", timeout: float, session_timeout: float) -> None:
-        """Run a conversation to its end; the two deadlines are in seconds."""
+    def start(self, conversation: "Coroutine[object, None, int | None]") -> None:
+        """Run a conversation to its end; what it returns is told to the host."""
         self._running = conversation
-        self._timeout = timeout
-        self._end = self._since + session_timeout
         self._step()
+
+    def limit(self, timeout: float, session_timeout: float) -> None:
+        """The two deadlines, in seconds: for the client's next command, and for all that it has to say from its coming on."""
+        self._timeout = timeout
+        self._end = self._came + session_timeout
+
+    def interrupt(self, error: Exception) -> None:
+        """Raise an error where the conversation waits for the client, if it does."""
+        if self._waiting in (READ, WRITE):
+            self._go_on(error)
 
     async def read(self) -> bytes:
         """See Wire."""
@@ -208,10 +224,10 @@ class Connection(BufferedProtocol):
             return
         try:
             waits_for = running.send(None) if error is None else running.throw(error)
-        except StopIteration:
-            self._finish(None)
+        except StopIteration as stop:
+            self._finish(stop.value, None)
         except BaseException as fault:
-            self._finish(fault)
+            self._finish(FAULT, fault)
         else:
             if waits_for is not PARKED:
                 self._await(waits_for)
@@ -228,10 +244,10 @@ class Connection(BufferedProtocol):
     def _resume(self, _future: "Future[object]") -> None:
         self._step()
 
-    def _finish(self, fault: BaseException | None) -> None:
+    def _finish(self, exit_code: int | None, fault: BaseException | None) -> None:
         self._running = None
         self._transport.close()
-        self._host.end(self, fault)
+        self._host.end(self, exit_code, fault)
 
 
 TYPE_CHECKING = False
@@ -258,5 +274,5 @@ if TYPE_CHECKING:
         def begin(self, connection: Connection, transport: Transport) -> None:
             """A client is there: call start(), or close the transport."""
 
-        def end(self, connection: Connection, fault: BaseException | None) -> None:
-            """A conversation is over."""
+        def end(self, connection: Connection, exit_code: int | None, fault: BaseException | None) -> None:
+            """A conversation is over: what it returned, and with which fault of ours it ended, None for none."""

@@ -23,6 +23,10 @@ EARLY = (b"helo", b"mail")
 """Who is refused there, and is still heard of, has not cared."""
 
 
+class ShutdownError(Exception):
+    """We are asked to end, and the client is between two messages."""
+
+
 class Conversation:
     """Brings a Session, a Policy, a Wire, a Queue and a Journal together.
 
@@ -80,6 +84,8 @@ class Conversation:
             self._end("timeout", replies.TIMEOUT)
         except ConnectionError:
             self._end("gone", None)
+        except ShutdownError:
+            self._end("shutdown", replies.SHUTDOWN)
         except (LookupFailedError, ControlError) as error:
             self._fault(error)
             self._end("fault", replies.CONTROLS)

@@ -158,11 +158,11 @@ class SpawnedQueue:
     __slots__ = ("_broken", "_environment", "_holding", "_note", "_program", "_room", "_spool", "_started", "_told", "number")
 
     def __init__(
-            self, room: Room, program: str, holding: str, environment: "Mapping[bytes, bytes]", note: "Note",
+            self, room: Room, program: str, holding: str, environment: "Callable[[], Mapping[bytes, bytes]]", note: "Note",
     ) -> None:
         """The usual queue program and the one that holds messages, by path from the working directory on.
 
-        environment  of the programs: what tcpserver would have set for this connection, and ours
+        environment  gives that of the programs: what tcpserver would have set for this connection, and ours
         note         is told what went wrong with us
         """
         self.number = 0
@@ -217,7 +217,7 @@ class SpawnedQueue:
         except TimeoutError:
             return temporary(*BUSY)
         try:
-            run = SpawnedRun(self._started, self._told, self._environment)
+            run = SpawnedRun(self._started, self._told, self._environment())
         except BaseException as error:
             self._room.leave()
             if not isinstance(error, OSError):

@@ -11,7 +11,7 @@ import uvloop
 from qsmtpd.drivers.connection import INPUT_MAX, Connection
 from qsmtpd.drivers.wheel import Wheel
 
-Talk = Callable[[Connection], Coroutine[object, None, object]]
+Talk = Callable[[Connection], Coroutine[object, None, int | None]]
 
 
 class Host:
@@ -29,10 +29,11 @@ class Host:
         self._timeouts = timeout, session_timeout
 
     def begin(self, connection: Connection, transport: asyncio.Transport) -> None:
-        connection.start(self._talk(connection), *self._timeouts)
+        connection.limit(*self._timeouts)
+        connection.start(self._talk(connection))
         self.wheel.add(connection)
 
-    def end(self, connection: Connection, fault: BaseException | None) -> None:
+    def end(self, connection: Connection, exit_code: int | None, fault: BaseException | None) -> None:
         self.ended.set_result(fault)
 
     async def sweep(self) -> None:
@@ -135,7 +136,7 @@ def test_a_silent_client_meets_its_deadline(timeouts: tuple[float, float]) -> No
 def test_a_byte_now_and_then_renews_nothing() -> None:
     """A34."""
 
-    async def reading(connection: Connection) -> int:
+    async def reading(connection: Connection) -> None:
         try:
             while await connection.read():
                 pass

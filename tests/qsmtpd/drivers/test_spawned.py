@@ -51,7 +51,8 @@ def shown(outcome: Outcome) -> Reply:
 
 def spawning(program: str, room: Room | None = None, told: list[tuple[str, object]] | None = None) -> SpawnedQueue:
     log = told if told is not None else []
-    return SpawnedQueue(room or Room(10), program, "holding", ENVIRONMENT, lambda event, pairs: log.append((event, pairs)))
+    return SpawnedQueue(
+        room or Room(10), program, "holding", lambda: ENVIRONMENT, lambda event, pairs: log.append((event, pairs)))
 
 
 async def give(to: Any, message: bytes = b"x\n", recipients: list[bytes] = RECIPIENTS) -> Reply:
@@ -93,8 +94,9 @@ def test_what_the_program_sees(script: Script, tmp_path: Path) -> None:
     """Message, envelope, and the environment of its connection, not that of the process."""
     place = tmp_path / "queued"
     program = script(
-        f"cd {tmp_path}; cat >queued.message; cat <&1 >queued.envelope\ncat /proc/self/environ >queued.environ; echo $$ >queued.pid")
-    one = SpawnedQueue(Room(1), "usual", program, {
+        f"cd {tmp_path}; cat >queued.message; cat <&1 >queued.envelope\n"
+        "cat /proc/self/environ >queued.environ; echo $$ >queued.pid")
+    one = SpawnedQueue(Room(1), "usual", program, lambda: {
         **ENVIRONMENT, b"TCPREMOTEHOST": b"odd\xff\nname", b"QMAILQUEUE": b"bin/qqshim"}, lambda *_: None)
 
     async def check() -> Outcome:

@@ -1,0 +1,292 @@
+"""A process of many sessions: takes connections, finds out what tcp.smtp says of each, and talks with all of them at once."""
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+import time
+from collections.abc import Mapping
+from functools import partial
+
+import uvloop
+
+from .. import replies
+from ..checks.base import LookupFailedError, Mail
+from ..lookups.warm import Warm
+from ..netblock import reverse
+from ..policy import Policy
+from ..qmail import env
+from ..qmail.control import Control, ControlError
+from ..qmail.env import Peer
+from ..session import Session
+from . import serverlog
+from .admission import Admission
+from .clientrules import ClientRules
+from .connection import Connection
+from .conversation import Conversation, ShutdownError
+from .journal import Journal
+from .logpipe import LogPipe
+from .site import SharedConfig, Site
+from .spawned import Room, SpawnedQueue
+from .wheel import Wheel
+
+BUFFER = 65536
+SWEEP = 1.0
+"""Seconds between two looks at the deadlines."""
+PROGRAMS = 20
+"""Queue programs at once; qmail's own concurrency is of this kind."""
+DENIED = 100
+"""What tcpserver's child exits with when the rules deny a client."""
+OURS = 1000
+"""Connections between two runs of the collector of cycles: there are hardly any."""
+
+
+class Visit:
+    """What is known of a connection while it stands."""
+
+    __slots__ = ("number", "peer", "session", "warm")
+
+    def __init__(self, peer: Peer, number: int, warm: Warm) -> None:
+        self.peer = peer
+        self.number = number
+        self.warm = warm
+        self.session: Session | None = None
+
+
+class Listener:
+    """One worker; see Host in connection.py for what its connections call."""
+
+    def __init__(self, options: "Options", control_directory: str, home: str) -> None:
+        """To be made while the loop runs.
+
+        Raises:
+            ControlError: what the look-ups have to know makes no sense.
+        """
+        loop = asyncio.get_running_loop()
+        self.buffer = memoryview(bytearray(BUFFER))
+        self.now = loop.time
+        self.sleep = asyncio.sleep
+        self.call_later = loop.call_later
+        self.log = LogPipe(loop)
+        self._options = options
+        self._home = home
+        self._control = Control(control_directory)
+        self._admission = Admission(options.limit, options.per_address, options.per_net, options.tally)
+        self._rules = ClientRules(options.rules, options.without_rules, self._complain)
+        self._site = Site(control_directory, self._complain)
+        self._warm = Warm(self._control, home, self._admission.counts)
+        self._uses = {self._warm: 0}
+        self._room = Room(PROGRAMS)
+        self._wheel = Wheel(loop.time())
+        self._visits: dict[Connection, Visit] = {}
+        self._served = 0
+        self._started = int(time.time())
+        self._local_names: dict[bytes, bytes] = {}
+        self.draining = False
+        loop.call_later(SWEEP, self._sweep)
+
+    def connection(self) -> Connection:
+        """For the loop, which calls it for each client."""
+        return Connection(self)
+
+    # What a connection calls
+
+    def begin(self, connection: Connection, transport: asyncio.Transport) -> None:
+        """See Host."""
+        peer = self._peer(transport)
+        self._served += 1
+        refused = self._admission.admit(peer.ip)
+        if refused:
+            transport.write(replies.TOO_MANY_CONNECTIONS.wire)
+            transport.close()
+            self.log.write_all([
+                ("session", [("ip", peer.ip), ("rule", refused.encode()), ("verdict", b"refused"), ("code", 421)])])
+            return
+        visit = self._visits[connection] = Visit(peer, serverlog.number(os.getpid(), self._served), self._warm)
+        self._uses[visit.warm] += 1
+        if self._options.verbosity > 1:
+            self._say_status()
+            self.log.say(serverlog.start(visit.number, peer.ip))
+        self._wheel.add(connection)
+        connection.start(self._serve(connection, visit))
+
+    def end(self, connection: Connection, exit_code: int | None, fault: BaseException | None) -> None:
+        """See Host."""
+        visit = self._visits.pop(connection, None)
+        if visit is None:
+            return
+        if fault is not None:
+            self._complain(f"{type(fault).__name__}: {fault}".encode("utf-8", "replace"))
+        self._admission.release(visit.peer.ip)
+        self._uses[visit.warm] -= 1
+        if not self._uses[visit.warm] and visit.warm is not self._warm:
+            del self._uses[visit.warm]
+            visit.warm.close()
+        if self._options.verbosity > 1:
+            self.log.say(serverlog.end(visit.number, exit_code or 0))
+            self._say_status()
+
+    async def _serve(self, connection: Connection, visit: Visit) -> int:
+        """One connection from its coming to its end; returns what a process of its own would have exited with."""
+        peer = visit.peer
+        if self._options.host_lookup:
+            peer.host = await self._host_name(peer.ip, visit.warm)
+        found = self._rules.find(peer.ip, peer.host, self.now())
+        if self._options.verbosity > 1:
+            self._say_verdict(visit, allowed=found.allow)
+        if not found.allow:
+            return DENIED
+        if self._options.banner:
+            await connection.write(self._options.banner)
+        try:
+            config = self._site.config(found.key, found.variables, self.now())
+        except ControlError as error:
+            self._complain(str(error).encode("ascii", "replace"))
+            await connection.close(replies.CONTROLS.wire, linger=True)
+            return 1
+        connection.limit(config.timeoutsmtpd, config.session_timeout)
+        conversation = self._conversation(connection, visit, config, found.variables)
+        return 0 if await conversation.run() else 1
+
+    def _conversation(
+            self, connection: Connection, visit: Visit, config: SharedConfig, variables: Mapping[str, bytes]) -> Conversation:
+        peer = visit.peer
+        journal = Journal(b"%d.%d" % (self._started, visit.number), self.log.write_all)
+        seed = config.ruleseed and b"%b %b %b" % (config.ruleseed, peer.ip, peer.port or b"")
+        lookups = visit.warm.session(note=journal.note_lookup, early=connection.early, seed=seed, now=time.time())
+        policy = Policy(config, Mail(peer, config.control.variable), lookups, journal.note_rule)
+        visit.session = Session(config.smtpgreeting, config.databytes, config.maxnotimpl)
+        program = config.control.variable("QMAILQUEUE") or b"bin/qmail-queue"
+        queue = SpawnedQueue(
+            self._room, os.fsdecode(program), os.fsdecode(config.holdqueue), partial(surroundings, peer, variables),
+            journal.note)
+        return Conversation(
+            session=visit.session, policy=policy, peer=peer, wire=connection, queue=queue, journal=journal,
+            own_fields=config.own_fields)
+
+    # Who is there
+
+    def _peer(self, transport: asyncio.Transport) -> Peer:
+        there, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        ip, local = env.unmapped(there[0].encode()), env.unmapped(here[0].encode())
+        name = self._options.local_name or self._local_names.get(local) or local
+        return Peer(ip, None, None, name, local_ip=local, port=b"%d" % there[1], local_port=b"%d" % here[1])
+
+    async def _host_name(self, ip: bytes, warm: Warm) -> bytes | None:
+        """TCPREMOTEHOST; with -p only a name that leads back."""
+        dns = warm.dns_of_session()
+        try:
+            names = await dns.ask(reverse(ip), "PTR")
+            for name in names[:1]:
+                if not self._options.paranoid or ip in await dns.ask(name, "AAAA" if b":" in ip else "A"):
+                    return name
+        except (LookupFailedError, ValueError):
+            pass
+        return None
+
+    # The log
+
+    def _complain(self, why: bytes) -> None:
+        self.log.write_all([("fault", [("why", why)])])
+
+    def _say_status(self) -> None:
+        self.log.say(serverlog.status(self._admission.total(), self._options.limit))
+
+    def _say_verdict(self, visit: Visit, *, allowed: bool) -> None:
+        peer = visit.peer
+        self.log.say(serverlog.verdict(
+            visit.number, allowed=allowed, local_host=peer.local, local_ip=peer.local_ip,
+            local_port=int(peer.local_port or b"0"), host=peer.host, ip=peer.ip, info=None, port=int(peer.port or b"0")))
+
+    # Signals and time
+
+    def reread(self) -> None:
+        """HUP: read everything again; what goes on ends with what it began with."""
+        self._site.forget()
+        self._rules.forget()
+        try:
+            fresh = Warm(self._control, self._home, self._admission.counts)
+        except ControlError as error:
+            self._complain(str(error).encode("ascii", "replace"))
+            return
+        old, self._warm = self._warm, fresh
+        self._uses[fresh] = 0
+        if not self._uses[old]:
+            del self._uses[old]
+            old.close()
+
+    @property
+    def held(self) -> int:
+        """The connections that stand."""
+        return len(self._visits)
+
+    def send_home(self) -> None:
+        """End the sessions that are between two messages: we are going down."""
+        for connection, visit in list(self._visits.items()):
+            if visit.session is None or visit.session.idle:
+                connection.interrupt(ShutdownError())
+
+    def _sweep(self) -> None:
+        self._wheel.sweep(self.now())
+        if self.draining:
+            self.send_home()
+        self.call_later(SWEEP, self._sweep)
+
+    def close(self) -> None:
+        """Nothing more is to come."""
+        for warm in self._uses:
+            warm.close()
+        self.log.flush()
+
+
+def surroundings(peer: Peer, variables: Mapping[str, bytes]) -> dict[bytes, bytes]:
+    """The environment of the programs of a connection: what tcpserver would have set, and ours."""
+    made = env.without()
+    made.update({
+        b"PROTO": b"TCP", b"TCPREMOTEIP": peer.ip, b"TCPLOCALIP": peer.local_ip, b"TCPREMOTEPORT": peer.port or b"",
+        b"TCPLOCALPORT": peer.local_port or b"", b"TCPLOCALHOST": peer.local})
+    if peer.host is not None:
+        made[b"TCPREMOTEHOST"] = peer.host
+    made.update({name.encode("ascii", "surrogateescape"): value for name, value in variables.items()})
+    made.pop(b"QMAILQUEUE", None)
+    return made
+
+
+def serve(sockets: "list[socket.socket]", options: "Options") -> int:
+    """A worker, until SIGTERM; see Serve in workers.py."""
+    return uvloop.run(_serve(sockets, options))
+
+
+async def _serve(sockets: "list[socket.socket]", options: "Options") -> int:
+    home, control_directory = env.qmail_home(), env.control_directory()
+    os.chdir(home)
+    loop = asyncio.get_running_loop()
+    listener = Listener(options, control_directory, home)
+    over = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, over.set)
+    loop.add_signal_handler(signal.SIGHUP, listener.reread)
+    servers = [await loop.create_server(listener.connection, sock=each, backlog=options.backlog) for each in sockets]
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(OURS * 50, 20, 100)
+    await over.wait()
+    for server in servers:
+        server.close()
+    await _drain(listener, options.drain)
+    listener.close()
+    return 0
+
+
+async def _drain(listener: Listener, seconds: float) -> None:
+    """Let transactions in hand come to their ends."""
+    until = listener.now() + seconds
+    listener.draining = True
+    listener.send_home()
+    while listener.held and listener.now() < until:
+        await asyncio.sleep(0.05)
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .options import Options
