@@ -127,7 +127,7 @@ def test_sockets_of_systemd() -> None:
         port = theirs.getsockname()[1]
         # The shell puts the socket where systemd does, and its own process becomes the program.
         shell = f"exec 3<&0; LISTEN_PID=$$ LISTEN_FDS=1 exec {' '.join(STANDIN)} -v"
-        with subprocess.Popen(["sh", "-c", shell], stdin=theirs.fileno(), stderr=subprocess.DEVNULL, env=ENVIRONMENT) as process:
+        with subprocess.Popen(["sh", "-c", shell], stdin=theirs.fileno(), stderr=subprocess.PIPE, env=ENVIRONMENT) as process:
             try:
                 assert talk(port, "bye")[0] != str(process.pid)
             finally:
