@@ -7,6 +7,9 @@ import socket
 import struct
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from tests.servers import wait_until
 
 CLONE_NEWNET = 0x40000000
 SIOCSIFFLAGS = 0x8914
@@ -35,3 +38,15 @@ def _enter(addresses: list[str]) -> None:
         for address in addresses:
             packed = socket.inet_pton(socket.AF_INET6, address)
             fcntl.ioctl(control, SIOCSIFADDR, struct.pack("16sIi", packed, 128, socket.if_nametoindex("lo")))
+    for address in addresses:
+        wait_until(partial(_is_ours, address), what=address)
+
+
+def _is_ours(address: str) -> bool:
+    """The kernel takes its time: an address is tentative before it can be used."""
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+        return True

@@ -109,7 +109,7 @@ def test_who_to_be_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert (options("-U 0 25").uid, options("-U 0 25").gid) == (201, 200)
     monkeypatch.setitem(posix.environ, b"GID", b"nofiles")
-    with pytest.raises(UsageError, match="-U .UID, .GID: expected a number"):
+    with pytest.raises(UsageError, match=r"-U .UID, .GID: expected a number"):
         parse(["-U", "0", "25"])
 
 
