@@ -33,11 +33,12 @@ class ClientRules:
 
     def __init__(self, path: str | None, without: bool, report: "Callable[[bytes], None]") -> None:
         """path   of the cdb; None: everybody may connect
-        without   everybody may connect also when it is not there, or cannot be read
+        without   everybody may connect also while it is not there
         report    is told why it cannot
         """
         self._path = path
-        self._otherwise = EVERYBODY if without else NOBODY
+        self._without = without
+        self._otherwise = NOBODY
         self._report = report
         self._rules: cdbx.CDB | None = None
         self._seen: object = None
@@ -83,6 +84,7 @@ class ClientRules:
             self._rules, self._seen = opened(path), seen
         except (OSError, MemoryError, OverflowError) as error:
             self._rules = None
+            self._otherwise = EVERYBODY if self._without and isinstance(error, FileNotFoundError) else NOBODY
             if self._seen is not path:
                 self._report(f"{path}: {error}".encode("utf-8", "replace"))
             self._seen = path

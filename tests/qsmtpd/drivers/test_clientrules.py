@@ -71,7 +71,9 @@ def test_what_cannot_be_read_denies_or_not_as_the_option_says(tmp_path: Path, da
     (tmp_path / "cdb").write_bytes(damage)
 
     assert not Asked(tmp_path / "cdb").find(b"192.0.2.1")[0]
+    assert not Asked(tmp_path / "cdb", without=True).find(b"192.0.2.1")[0]
     assert Asked(tmp_path / "absent", without=True).find(b"192.0.2.1")[0]
+    assert not Asked(tmp_path / "absent").find(b"192.0.2.1")[0]
 
 
 def test_hup_opens_it_again(tmp_path: Path) -> None:
