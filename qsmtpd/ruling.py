@@ -91,6 +91,8 @@ class Ruling:
         rule = reading.rule
         if rule is None or rule.spoken > stage or reading.verb in ("accept", "quarantine", "discard"):
             return None
+        if stage < RCPT and rule.line > self._rules.last_to_speak(stage):
+            return None  # it was only read for a shadow below it
         from .answers import answer, values  # noqa: PLC0415 - most sessions of a busy server meet no rule that decides
 
         return Verdict(answer(rule, reading.verb, stage, values(rule, self._mail, self._knowledge.values)), str(rule.line))

@@ -113,6 +113,10 @@ class Rules:
             found = self._at[stage] = self._readable(stage)
         return found
 
+    def last_to_speak(self, stage: int) -> int:
+        """The line of the last rule that speaks at a stage and is no shadow; 0 when none does."""
+        return max([rule.line for rule in self.rules if rule.spoken == stage and not rule.action.shadow], default=0)
+
     def words(self, stage: int) -> tuple[str, ...]:
         """The words that stand in rules of a stage."""
         return tuple(dict.fromkeys([name for rule in self.rules if rule.stage == stage for name in rule.names]))

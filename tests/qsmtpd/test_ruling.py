@@ -11,7 +11,7 @@ from qsmtpd.drivers.stdio import complete
 from qsmtpd.knowledge import Knowledge
 from qsmtpd.policy import Policy
 from qsmtpd.rules.rule import Rule
-from qsmtpd.rules.vocabulary import CONNECT, MESSAGE, RCPT
+from qsmtpd.rules.vocabulary import CONNECT, HELO, MAIL, MESSAGE, RCPT
 from qsmtpd.ruling import Ruled, Ruling
 from tests.qsmtpd.world import DictLookups, Settings, mail
 
@@ -46,6 +46,15 @@ def test_what_is_said_at_rcpt(text: str, verb: str, spoken: bool) -> None:
 def test_an_earlier_decision_keeps_a_later_one_from_speaking() -> None:
     """A rule above that will speak at RCPT decides, also over one below that could speak now."""
     assert at("any defer\nany refuse@connect\n", CONNECT).verdict is None
+
+
+@pytest.mark.parametrize("shadow", ["", "any ?tarpit@mail 5\n", "any ?refuse@mail\n"])
+def test_a_shadow_lets_nobody_speak_who_would_not(shadow: str) -> None:
+    """What was said at HELO is said again at RCPT to who goes on; a shadow that is read at MAIL does not change that."""
+    text = f"any defer@helo\n{shadow}"
+
+    assert [at(text, stage).verdict is not None for stage in (CONNECT, HELO, MAIL, RCPT)] == [False, True, False, True]
+    assert at(f"{text}null-sender defer@mail\n", MAIL).verdict is not None
 
 
 def test_notes_of_the_stage() -> None:
