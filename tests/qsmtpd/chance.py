@@ -208,13 +208,17 @@ of_a_copy = st.builds(
     lambda recipient, message: And((Tag(recipient), message)), st.sampled_from(["vip", "not-addressed", "valid", "badrcptto"]),
     st.sampled_from([Tag("mime-mixed"), Not(Tag("mime-mixed")), Tag("no-date"), Compare("size", ">", 5)]))
 """What may hold for one recipient of a message and not for another."""
-told = st.sampled_from(['any header "X-Checked: {helo} {ptr} {reason}"', 'any log "{sender} {rcpt} {ip}"', "any accept"])
-"""Rules with what the client has said of itself."""
+told = st.sampled_from([
+    'any header "X-Checked: {helo} {ptr} {reason}"', 'any log "{sender} {rcpt} {ip}"', "any accept", "vip & size > 5 refuse",
+    "not-addressed quarantine", "vip & !mime-mixed discard", "rcpt > 2 & size > 5 quarantine", 'not-addressed refuse "{rcpt}"'])
+"""Rules with what the client has said of itself, and rules by which the recipients of a message part."""
 
 
 @st.composite
 def rule_files(draw: st.DrawFn, shadows: bool = True) -> list[str]:
-    """The lines of a rule file.  Few words in each, or all of the language at once: so that they meet."""
+    """The lines of a rule file.  Few words in each, or all of the language at once: so that they meet; or little by chance."""
+    if draw(st.integers(0, 2)) == 0:
+        return draw(st.lists(told, min_size=1, max_size=4))
     few = draw(st.booleans())
     tags = tuple(draw(st.lists(st.sampled_from(TAG_WORDS), min_size=2, max_size=5))) if few else TAG_WORDS
     facts = tuple(draw(st.lists(st.sampled_from(FACT_WORDS), min_size=1, max_size=3))) if few else FACT_WORDS
