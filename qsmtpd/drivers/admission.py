@@ -21,6 +21,11 @@ class Tally:
         self._counts = counts
         self._place = place
 
+    @property
+    def place(self) -> int:
+        """Our number among the workers, 0 for the first."""
+        return self._place
+
     def put(self, count: int) -> None:
         """Say how many connections we have."""
         self._counts[self._place] = count

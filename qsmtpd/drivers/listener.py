@@ -27,6 +27,7 @@ from .connection import Connection
 from .conversation import Conversation, ShutdownError
 from .journal import Journal
 from .logpipe import LogPipe
+from .metrics import Figures, publish
 from .site import SharedConfig, Site
 from .spawned import Room, SpawnedQueue
 from .wheel import Wheel
@@ -84,6 +85,8 @@ class Listener:
         self._started = int(time.time())
         self._local_names: dict[bytes, bytes] = {}
         self.draining = False
+        self.figures = Figures() if options.metrics else None
+        self._swept = loop.time()
         loop.call_later(SWEEP, self._sweep)
 
     def connection(self) -> Connection:
@@ -100,7 +103,7 @@ class Listener:
         if refused:
             transport.write(replies.TOO_MANY_CONNECTIONS.wire)
             transport.close()
-            self.log.write_all([
+            self.write_log([
                 ("session", [("ip", peer.ip), ("rule", refused.encode()), ("verdict", b"refused"), ("code", 421)])])
             return
         visit = self._visits[connection] = Visit(peer, serverlog.number(os.getpid(), self._served), self._warm)
@@ -152,7 +155,7 @@ class Listener:
     def _conversation(
             self, connection: Connection, visit: Visit, config: SharedConfig, variables: Mapping[str, bytes]) -> Conversation:
         peer = visit.peer
-        journal = Journal(b"%d.%d" % (self._started, visit.number), self.log.write_all)
+        journal = Journal(b"%d.%d" % (self._started, visit.number), self.write_log)
         seed = config.ruleseed and b"%b %b %b" % (config.ruleseed, peer.ip, peer.port or b"")
         lookups = visit.warm.session(note=journal.note_lookup, early=connection.early, seed=seed, now=time.time())
         policy = Policy(config, Mail(peer, config.control.variable), lookups, journal.note_rule)
@@ -187,8 +190,15 @@ class Listener:
 
     # The log
 
+    def write_log(self, lines: "list[tuple[str, Pairs]]") -> None:
+        """Write lines, and count them where somebody wants to know."""
+        self.log.write_all(lines)
+        if self.figures:
+            for event, pairs in lines:
+                self.figures.count(event, pairs)
+
     def _complain(self, why: bytes) -> None:
-        self.log.write_all([("fault", [("why", why)])])
+        self.write_log([("fault", [("why", why)])])
 
     def _say_status(self) -> None:
         self.log.say(serverlog.status(self._admission.total(), self._options.limit))
@@ -228,7 +238,11 @@ class Listener:
                 connection.interrupt(ShutdownError())
 
     def _sweep(self) -> None:
-        self._wheel.sweep(self.now())
+        now = self.now()
+        if self.figures:
+            self.figures.lag = max(self.figures.lag, now - self._swept - SWEEP)
+        self._swept = now
+        self._wheel.sweep(now)
         if self.draining:
             self.send_home()
         self.call_later(SWEEP, self._sweep)
@@ -267,6 +281,10 @@ async def _serve(sockets: "list[socket.socket]", options: "Options") -> int:
     loop.add_signal_handler(signal.SIGTERM, over.set)
     loop.add_signal_handler(signal.SIGHUP, listener.reread)
     servers = [await loop.create_server(listener.connection, sock=each, backlog=options.backlog) for each in sockets]
+    if listener.figures and options.metrics:
+        address, port = options.metrics
+        number = options.tally.place if options.tally else 0
+        servers.append(await publish(listener.figures, lambda: listener.held, address, port + number))
     gc.collect()
     gc.freeze()
     gc.set_threshold(OURS * 50, 20, 100)
@@ -289,4 +307,5 @@ async def _drain(listener: Listener, seconds: float) -> None:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..qmail.logline import Pairs
     from .options import Options

@@ -147,7 +147,10 @@ def _endpoint(text: str) -> tuple[str, int]:
     number = _port(port)
     if not (colon and host) or number is None:
         raise UsageError("expected ADDRESS:PORT, 127.0.0.1:9125 or [::1]:9125")
-    return host.removeprefix("[").removesuffix("]"), number
+    address = host.removeprefix("[").removesuffix("]")
+    if address != "::1" and not address.startswith("127."):
+        raise UsageError("expected a loopback address: the figures are for nobody else")
+    return address, number
 
 
 _FLAGS: dict[str, dict[str, object]] = {
