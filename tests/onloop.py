@@ -53,6 +53,12 @@ class OnLoop:
             return function()
         return asyncio.run_coroutine_threadsafe(called(), self.loop).result(100)
 
+    async def pause(self, seconds: float) -> None:
+        """To be awaited on the loop: nothing, for a while."""
+        future = self.loop.create_future()
+        self.loop.call_later(seconds, future.set_result, None)
+        await future
+
     def close(self) -> None:
         """End it, with all tasks."""
         async def end() -> None:

@@ -8,6 +8,7 @@ import asyncio
 
 from ..checks.base import LookupFailedError
 from ..qmail import env
+from . import warmspf
 from .blocking import drawn, own_addresses
 from .callouts import CalloutSettings
 from .databases import Databases
@@ -16,7 +17,6 @@ from .resolver import configured
 from .warmcallouts import UnderWay, WarmCallouts
 from .warmdns import SessionDns, WarmDns
 from .warmprograms import Programs
-from .warmspf import WarmSpf
 from .warmstore import WarmStore, store_of_site
 
 FRESH = 1.0
@@ -47,7 +47,7 @@ class Warm:
         self._dns = WarmDns(self.loop, *configured(control))
         self._callouts = CalloutSettings(control)
         self._under_way = UnderWay(self.loop)
-        self._spf = WarmSpf(self.loop)
+        warmspf.prepare()
         self._own: frozenset[bytes] = frozenset()
         self._own_until = 0.0
 
@@ -66,14 +66,13 @@ class Warm:
         """End what goes on by itself; what the store was told is still written."""
         self._under_way.close()
         self._dns.close()
-        self._spf.close()
         self.store.close()
 
     def dns_of_session(self) -> SessionDns:
         return SessionDns(self._dns)
 
     def callouts_of_session(self, dns: SessionDns) -> WarmCallouts:
-        return WarmCallouts(self._callouts, dns, lambda: self.store, self._under_way, self._spf)
+        return WarmCallouts(self._callouts, dns, lambda: self.store, self._under_way)
 
     def own_addresses(self) -> frozenset[bytes]:
         """Those of this machine.

@@ -7,6 +7,7 @@ then it goes on by itself, for AFTERWARDS more, and what it hears is in the stor
 from ..checks.base import LookupFailedError
 from .callouts import AFTERWARDS, SessionCallouts
 from .waiting import ready, within
+from .warmspf import evaluate
 
 AT_ONCE = 64
 """Callouts under way."""
@@ -51,19 +52,16 @@ class UnderWay:
 class WarmCallouts(SessionCallouts):
     """See Callouts."""
 
-    __slots__ = ("_mine", "_spf", "_under_way")
+    __slots__ = ("_mine", "_under_way")
 
-    def __init__(
-            self, settings: "CalloutSettings", dns: "Dns", store: "Callable[[], Store]", under_way: UnderWay, spf: "WarmSpf",
-    ) -> None:
+    def __init__(self, settings: "CalloutSettings", dns: "Dns", store: "Callable[[], Store]", under_way: UnderWay) -> None:
         super().__init__(settings, dns, store)
         self._under_way = under_way
-        self._spf = spf
         self._mine = b""
 
     async def spf(self, ip: bytes, sender: bytes, helo: bytes) -> tuple[str, bytes]:
         """See Callouts."""
-        return await self._spf.evaluate(ip, sender, helo, self._settings.name, self._dns)
+        return await evaluate(ip, sender, helo, self._settings.name, self._dns)
 
     async def _answer(self, kind: "Kind", key: bytes, address: bytes, places: "Places") -> bool:
         if self._mine != key and self._under_way.has(self._mine):
@@ -113,6 +111,5 @@ if TYPE_CHECKING:
     from ..checks.base import Dns, Store
     from .callouts import CalloutSettings, Kind, Places
     from .smtpclient import Inquiry
-    from .warmspf import WarmSpf
 
     Verdict = bool | LookupFailedError

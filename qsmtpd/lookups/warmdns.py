@@ -4,8 +4,9 @@ What differs is the waiting.  A question that several sessions ask at the same t
 most, each with sockets and ports of its own; others wait their turn.  Nothing is kept when the sessions have their answers: the
 name server has a cache.
 
-aiodns was measured: a third more CPU a question, one port for all of them, a cache without bounds that cannot be turned off;
-and a server that says nothing, because it asks nobody, looks like a name without records.
+aiodns 4.0 was measured: 70 microseconds of CPU a question where this takes 45, and a cache that cannot be turned off, in which
+each name that a stranger makes up takes 1.8 KiB for as long as he says; and what a server that asks nobody says, nothing, looks
+like a name without records.
 """
 
 import time

@@ -13,7 +13,6 @@ from qsmtpd.lookups.callouts import BlockingCallouts, CalloutSettings
 from qsmtpd.lookups.sqlitestore import SqliteStore
 from qsmtpd.lookups.store import NoStore
 from qsmtpd.lookups.warmcallouts import UnderWay, WarmCallouts
-from qsmtpd.lookups.warmspf import WarmSpf
 from qsmtpd.qmail.control import Control, ControlError
 from tests.onloop import Blocking, OnLoop, on_loop
 from tests.servers import free_port, wait_until
@@ -61,7 +60,6 @@ class Site:
         self.path = path
         self.running = running
         self.under_way = running and UnderWay(running.loop)
-        self.spf = running and running.call(lambda: WarmSpf(running.loop))
         self.clock = Clock()
         self.store = SqliteStore(str(path / "store/s.sqlite"), clock=self.clock)
         self.write("me", "mx.example.org")
@@ -77,8 +75,7 @@ class Site:
         if self.running is None:
             return BlockingCallouts(control, dns, lambda: store or self.store, port)
         assert self.under_way is not None
-        assert self.spf is not None
-        inner = WarmCallouts(CalloutSettings(control, port), dns, lambda: store or self.store, self.under_way, self.spf)
+        inner = WarmCallouts(CalloutSettings(control, port), dns, lambda: store or self.store, self.under_way)
         return Blocking(self.running, inner)  # type: ignore[return-value]  # it has the same methods
 
     def finish(self, session: BlockingCallouts) -> None:
@@ -107,9 +104,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
         site = Site(tmp_path, running)
         yield site
         assert site.under_way is not None
-        assert site.spf is not None
         running.call(site.under_way.close)
-        site.spf.close()
         running.call(site.store.close)
 
 
