@@ -45,7 +45,7 @@ class Arrival:
         self.identity, self._part, self._fd = _create(spool, now)
         try:
             self.message(received.queue(b"holdq", pid, uid, network_uid, now))
-        except OSError:
+        except BaseException:
             self.discard()
             raise
 
@@ -88,12 +88,24 @@ class Arrival:
             EnvelopeError: the envelope is not complete, or has no recipient.
             OSError: it could not be made durable; discard() it.
         """
+        self.place(durable.sync_directory)
+        self.give()
+
+    def place(self, sync: "Callable[[str], None]") -> None:
+        """All of accept() but what give() does; as accept() it may fail.
+
+        sync  makes the names in a directory durable.  A process of many writers notes it here, and does it for all of them
+              together before it calls give().
+        """
         self.reader.finish()
         trailer = Trailer(message=self.size, envelope=self._envelope, recipients=self.reader.count,
                           arrival=max(0, int(self._now)), uid=self._uid, pid=self._pid)
         durable.write_all(self._fd, trailer.pack())
         durable.sync_file(self._fd)
-        durable.rename(self._part, f"{self._spool.incoming}/{self.identity}")
+        durable.rename(self._part, f"{self._spool.incoming}/{self.identity}", sync)
+
+    def give(self) -> None:
+        """It is durable: tell the runner."""
         os.close(self._fd)  # and with it the lock, before the runner hears of it
         self._fd = -1
         layout.poke(self._spool)
@@ -120,7 +132,7 @@ def _create(spool: layout.Spool, now: float) -> tuple[str, str, int]:
             _share(fd, spool)
             if os.fstat(fd).st_nlink:
                 return identity, part, fd
-        except OSError:
+        except BaseException:
             os.close(fd)
             durable.unlink(part)
             raise
@@ -136,3 +148,8 @@ def _share(fd: int, spool: layout.Spool) -> None:
         except PermissionError as error:  # not to be taken for one who may not write here, and has the door
             raise OSError(0, "has lost its setgid bit: the runner could not read what is written there") from error
     os.fchmod(fd, layout.FILE_MODE)
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable

@@ -35,14 +35,16 @@ def write_all(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view):]
 
 
-def rename(source: str, target: str) -> None:
+def rename(source: str, target: str, sync: "Sync" = sync_directory) -> None:
     """Rename within one file system; the old name is gone and the new one there when it returns.
+
+    sync  makes the names in a directory durable
 
     Raises:
         OSError: neither changed; or both did, and the change may not survive.
     """
     os.rename(source, target)
-    _sync_directories(target, source)
+    _sync_directories(target, source, sync=sync)
 
 
 def unlink(path: str) -> None:
@@ -86,6 +88,13 @@ def _discard(path: str) -> None:
         pass
 
 
-def _sync_directories(*paths: str) -> None:
+def _sync_directories(*paths: str, sync: "Sync" = sync_directory) -> None:
     for directory in dict.fromkeys(os.path.dirname(path) or "." for path in paths):
-        sync_directory(directory)
+        sync(directory)
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Sync = Callable[[str], None]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from holdq import incoming
-from holdq.heldfile import HeldFile
+from holdq.heldfile import BusyError, HeldFile
 from holdq.incoming import Arrival
 from qsmtpd.qmail.envelope import EnvelopeError
 from tests.holdq.site import END, NOW, Site, shown
@@ -196,3 +196,19 @@ def test_a_living_writer_is_not_swept(site: Site) -> None:
     came.accept()
 
     assert site.left() == [f"incoming/{came.identity}"]
+
+
+def test_placed_and_given_apart(site: Site) -> None:
+    """The caller is told of the directory that he has to sync; till it is given, nobody can take the lock."""
+    came, told = arrival(site), list[str]()
+    came.message(END)
+    came.envelope(b"Fa@b.c\0Tx@y.z\0\0")
+    came.place(told.append)
+
+    path = f"{site.spool.incoming}/{came.identity}"
+    assert told == [site.spool.incoming]
+    with pytest.raises(BusyError):
+        HeldFile(path, lock=True)
+    came.give()
+    with HeldFile(path, lock=True) as file:
+        assert b"".join(file.body()).endswith(END)

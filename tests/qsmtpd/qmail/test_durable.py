@@ -238,3 +238,12 @@ def test_a_directory_that_cannot_be_synced(place: Path, recorder: Recorder, chan
     recorder.before = lambda what: None
     assert len(asked) == 1
     assert "file.tmp" not in names(place)
+
+
+def test_rename_with_a_sync_of_the_callers(place: Path, recorder: Recorder) -> None:
+    """It is told which directories to sync, once the name is there; nothing else is."""
+    told: list[str] = []
+    durable.rename(str(place / "file"), str(place / "name"), told.append)
+
+    assert recorder.order() == ["rename file name"]
+    assert told == [str(place)]
