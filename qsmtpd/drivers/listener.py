@@ -157,13 +157,14 @@ class Listener:
         peer = visit.peer
         journal = Journal(b"%d.%d" % (self._started, visit.number), self.write_log)
         seed = config.ruleseed and b"%b %b %b" % (config.ruleseed, peer.ip, peer.port or b"")
-        lookups = visit.warm.session(note=journal.note_lookup, early=connection.early, seed=seed, now=time.time())
+        environment = partial(surroundings, peer, variables)
+        lookups = visit.warm.session(
+            note=journal.note_lookup, early=connection.early, seed=seed, now=time.time(), environment=environment)
         policy = Policy(config, Mail(peer, config.control.variable), lookups, journal.note_rule)
         visit.session = Session(config.smtpgreeting, config.databytes, config.maxnotimpl)
         program = config.control.variable("QMAILQUEUE") or b"bin/qmail-queue"
         queue = SpawnedQueue(
-            self._room, os.fsdecode(program), os.fsdecode(config.holdqueue), partial(surroundings, peer, variables),
-            journal.note)
+            self._room, os.fsdecode(program), os.fsdecode(config.holdqueue), environment, journal.note)
         return Conversation(
             session=visit.session, policy=policy, peer=peer, wire=connection, queue=queue, journal=journal,
             own_fields=config.own_fields)

@@ -53,12 +53,12 @@ class Warm:
 
     def session(
             self, *, note: "Callable[[bytes], None]", early: "Callable[[float], Awaitable[bool]] | None", seed: bytes | None,
-            now: float, environment: "dict[bytes, bytes] | None" = None,
+            now: float, environment: "Callable[[], dict[bytes, bytes]] | None" = None,
     ) -> "WarmLookups":
         """The look-ups of one session; as for BlockingLookups.
 
         early        to be awaited
-        environment  all variables that programs get; None for those of this process
+        environment  gives all variables that programs get; None for those of this process
         """
         return WarmLookups(self, note=note, early=early, seed=seed, now=now, environment=environment)
 
@@ -94,7 +94,7 @@ class WarmLookups:
 
     def __init__(
             self, warm: Warm, *, note: "Callable[[bytes], None]", early: "Callable[[float], Awaitable[bool]] | None",
-            seed: bytes | None, now: float, environment: "dict[bytes, bytes] | None",
+            seed: bytes | None, now: float, environment: "Callable[[], dict[bytes, bytes]] | None",
     ) -> None:
         self.now = now
         self._warm = warm
@@ -139,7 +139,7 @@ class WarmLookups:
             self, program: bytes, environment: dict[bytes, bytes], arguments: tuple[bytes, ...] = (),
             words: bytes | None = None) -> int:
         """See Lookups."""
-        ours = env.without() if self._environment is None else self._environment
+        ours = env.without() if self._environment is None else self._environment()
         return await self._warm.programs.run(program, ours | environment, arguments, words)
 
     def note(self, why: bytes) -> None:

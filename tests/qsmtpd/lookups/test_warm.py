@@ -155,7 +155,7 @@ def test_programs_see_the_connection(make: Make, running: OnLoop, tmp_path: Path
     program.chmod(0o755)
     variables = {b"PATH": b"/bin:/usr/bin", b"TCPREMOTEIP": b"192.0.2.1", b"WORD": b"x", b"QMAILQUEUE": b"/bin/false"}
     warm = make()
-    of_client = warm.session(note=print, early=None, seed=None, now=0, environment=variables)
+    of_client = warm.session(note=print, early=None, seed=None, now=0, environment=lambda: variables)
 
     assert running.complete(of_client.run(str(program).encode(), {b"MORE": b"y"})) == 0
     assert running.complete(session(warm).run(str(program).encode(), {b"MORE": b"y"})) == 1
