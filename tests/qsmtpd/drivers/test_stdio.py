@@ -110,7 +110,7 @@ def test_a_silent_client_is_given_up(installation: Path, home: QmailHome) -> Non
     assert b"verdict=timeout" in client.log.read_bytes()
 
 
-@pytest.mark.parametrize("begun", [b"", b"MAIL FROM:<>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\n"])
+@pytest.mark.parametrize("begun", [b"", b"MAIL FROM:<a@b.test>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\n"])
 def test_a_byte_now_and_then_renews_nothing(begun: bytes, installation: Path, home: QmailHome) -> None:
     """A34: in a command, and in the message."""
     started = time.monotonic()
@@ -197,7 +197,7 @@ def test_a_refusal_is_read_by_a_client_that_still_sends(installation: Path, home
     assert codes(answer) == [220, 554]
 
 
-@pytest.mark.parametrize("said", [b"MAIL FROM:<>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\nhalf a li", b"MAIL FROM:<>\r\nRC", b""])
+@pytest.mark.parametrize("said", [b"MAIL FROM:<a@b.test>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\nhalf a li", b"MAIL FROM:<>\r\nRC", b""])
 def test_a_client_that_vanishes(said: bytes, installation: Path, home: QmailHome) -> None:
     """A36: a reset in the middle of anything: the process ends at once, nothing is queued, one line in the log says so."""
     listener = socket.create_server(("127.0.0.1", 0))
@@ -224,7 +224,7 @@ def test_a_client_that_vanishes(said: bytes, installation: Path, home: QmailHome
 def test_a_pipeline_that_ends_with_the_connection_is_answered(installation: Path, home: QmailHome) -> None:
     """A36: everything in one segment, then the end: a complete message is queued."""
     with talking(installation, home) as client:
-        client.socket.sendall(b"MAIL FROM:<>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\nx\r\n.\r\n")
+        client.socket.sendall(b"MAIL FROM:<a@b.test>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\nx\r\n.\r\n")
         client.socket.shutdown(socket.SHUT_WR)
         answer = client.read_to_end()
 
@@ -237,7 +237,7 @@ def test_a_large_message_in_little_memory(installation: Path, home: QmailHome) -
     size = 60_000_000
     home.queue_program('grep VmHWM /proc/$PPID/status > "$d/../memory.part"; wc -c > "$d/message"; cat <&1 > "$d/envelope"; '
                        'grep VmHWM /proc/$PPID/status >> "$d/../memory.part"; mv "$d" "${d%.part}"')
-    said = b"MAIL FROM:<>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\n" + b"x" * size + b"\r\n.\r\nQUIT\r\n"
+    said = b"MAIL FROM:<a@b.test>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\n" + b"x" * size + b"\r\n.\r\nQUIT\r\n"
 
     answer, _, _ = run_program(["softlimit", "-m", "40000000", installation / "bin/qsmtpd"], home, {}, said)
 
@@ -249,7 +249,7 @@ def test_a_large_message_in_little_memory(installation: Path, home: QmailHome) -
 
 def test_a_header_field_without_end_and_very_many_fields(installation: Path, home: QmailHome) -> None:
     """A32: streamed; what counts the hops keeps nine bytes of a line."""
-    said = b"MAIL FROM:<>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\n" + b"Subject: " + b"y" * 20_000_000 + b"\r\n"
+    said = b"MAIL FROM:<a@b.test>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\n" + b"Subject: " + b"y" * 20_000_000 + b"\r\n"
     said += b"X-A: b\r\n" * 100_000 + b"\r\n.\r\nQUIT\r\n"
 
     answer, _, _ = run_program(["softlimit", "-m", "40000000", installation / "bin/qsmtpd"], home, {}, said)
@@ -259,7 +259,7 @@ def test_a_header_field_without_end_and_very_many_fields(installation: Path, hom
 
 def recipients(number: int) -> bytes:
     rcpts = b"".join(b"RCPT TO:<u%d@bench.test>\r\n" % i for i in range(number))
-    return b"MAIL FROM:<>\r\n" + rcpts + b"DATA\r\n.\r\nQUIT\r\n"
+    return b"MAIL FROM:<a@b.test>\r\n" + rcpts + b"DATA\r\n.\r\nQUIT\r\n"
 
 
 def test_recipients_past_the_limit(installation: Path, home: QmailHome) -> None:
@@ -292,7 +292,7 @@ def test_a_million_small_commands(installation: Path, home: QmailHome) -> None:
 
 def test_no_descriptors_left(installation: Path, home: QmailHome) -> None:
     """A138: the queue program cannot be started; the session goes on."""
-    said = b"MAIL FROM:<>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\nNOOP\r\nQUIT\r\n"
+    said = b"MAIL FROM:<a@b.test>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\nNOOP\r\nQUIT\r\n"
 
     few = "".join(f"exec {fd}</dev/null; " for fd in range(3, 10)) + 'exec softlimit -o 12 "$0"'
 
@@ -311,7 +311,7 @@ def test_a_log_that_nobody_reads_stops_no_mail(installation: Path, home: QmailHo
         while True:
             os.write(write_end, bytes(4096))
     os.set_blocking(write_end, True)
-    said = b"MAIL FROM:<>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n"
+    said = b"MAIL FROM:<a@b.test>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n"
 
     done = subprocess.run(
         [installation / "bin/qsmtpd"], input=said, stdout=subprocess.PIPE, stderr=write_end, timeout=20, check=False,
@@ -328,7 +328,7 @@ def test_a_queue_program_that_hangs_keeps_no_slot(installation: Path, home: Qmai
     home.queue_program("exec sleep 60")
     started = time.monotonic()
     with talking(installation, home, TIMEOUTSMTPD="1") as client:
-        client.socket.sendall(b"MAIL FROM:<>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\nx")
+        client.socket.sendall(b"MAIL FROM:<a@b.test>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\nx")
         answer = client.read_to_end()
         answered = time.monotonic() - started
 
@@ -347,7 +347,7 @@ def test_a_session_without_limit(installation: Path, home: QmailHome) -> None:
 @pytest.mark.parametrize("closing", ["2>&-", "2>/dev/full"])
 def test_a_log_that_cannot_be_written_stops_no_mail(closing: str, installation: Path, home: QmailHome) -> None:
     """A137: and what would have been descriptor 2 is not the next file that is opened."""
-    said = b"MAIL FROM:<>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n"
+    said = b"MAIL FROM:<a@b.test>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n"
 
     answer, _, exit_code = run_program(["sh", "-c", f'exec "$0" {closing}', installation / "bin/qsmtpd"], home, {}, said)
 
