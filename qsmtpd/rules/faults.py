@@ -164,9 +164,16 @@ class _Place:
         return f"expected {_listed(SPOKEN)} behind the \"@\", {self._found()}{self._guess(SPOKEN) if self._is_name() else ''}"
 
     def _early(self) -> str:
+        return f'"@{self.words[self.wrong.at + 1]}" is too early: {self._latest()}'
+
+    def _late(self) -> str:
+        return f"{self.word} is for recipients, and comes too late: {self._latest()}"
+
+    def _latest(self) -> str:
+        """The word before the place that is known last, and from when on."""
         stage = max(self.vocabulary[word].stage for word in self.words[:self.wrong.at] if word in self.vocabulary)
         late = next(word for word in self.words if word in self.vocabulary and self.vocabulary[word].stage == stage)
-        return f'"@{self.words[self.wrong.at + 1]}" is too early: "{late}" is known from {STAGES[stage]} on'
+        return f'"{late}" is known from {STAGES[stage]} on'
 
     def _extra(self) -> str:
         verb = self._verb_word()

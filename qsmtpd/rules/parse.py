@@ -14,7 +14,7 @@ it, and the column, is the business of faults.py, which is imported then.
 from .expression import OPERATORS, And, Any, Compare, Not, Or, Tag, Unknown
 from .rule import DEFERRING, VERBS, Action, Rule, Rules
 from .text import PLACEHOLDERS
-from .vocabulary import STAGES
+from .vocabulary import RCPT, STAGES
 
 LINE_MAX = 1000
 NESTING_MAX = 64
@@ -112,6 +112,8 @@ def read_line(number: int, line: str, vocabulary: "Mapping[str, Term]") -> Rule 
     rule = Rule(number, expression, action, vocabulary)
     if action.at is not None and action.at < rule.stage:
         raise Wrong("early", words.index("@", where))
+    if rule.stage > RCPT and action.verb in DEFERRING:
+        raise Wrong("late", where + action.shadow)
     return rule
 
 

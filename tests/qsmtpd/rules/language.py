@@ -7,7 +7,7 @@ from qsmtpd.rules.parse import RuleError, parse
 from qsmtpd.rules.rule import VERBS, Action, Rule, Rules
 from qsmtpd.rules.site import SiteTag, vocabulary
 from qsmtpd.rules.text import PLACEHOLDERS
-from qsmtpd.rules.vocabulary import TERMS, Term
+from qsmtpd.rules.vocabulary import RCPT, TERMS, Term
 
 Expression = Tag | Unknown | Any | Compare | Not | And | Or
 
@@ -69,7 +69,8 @@ lines = texts.map(lambda text: text.replace("\\n", ""))
 @st.composite
 def actions(draw: st.DrawFn, stage: int) -> Action:
     """Any action of a rule that can be decided from the stage on."""
-    verb = draw(st.sampled_from(["accept", "refuse", *VERBS]))
+    late = ("throttle", "greylist") if stage > RCPT else ()
+    verb = draw(st.sampled_from(["accept", "refuse", *[verb for verb in VERBS if verb not in late]]))
     action = Action(verb, shadow=draw(st.sampled_from([False, False, False, True])))
     if verb in ("throttle", "greylist", "tarpit") and (verb == "tarpit" or draw(st.booleans())):
         action.number = draw(small)

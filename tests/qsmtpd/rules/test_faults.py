@@ -68,6 +68,7 @@ dul defer@rcpt             11: expected connect, helo or mail behind the "@", fo
 dul defer@conect           11: expected connect, helo or mail behind the "@", found "conect"; did you mean "connect"?
 dul defer@                 11: expected connect, helo or mail behind the "@", found the end of the line
 spf-fail defer@connect     15: "@connect" is too early: "spf-fail" is known from mail on
+size > 5 throttle 1        10: throttle is for recipients, and comes too late: "size" is known from message on
 dul & !badrcpt > 3 close@helo  25: "@helo" is too early: "badrcpt" is known from rcpt on
 dul defer 101%             11: expected a percentage of 0% to 100%, found "101%"
 dul defer x%               11: expected a percentage of 0% to 100%, found "x%"

@@ -65,6 +65,6 @@ def test_fields_are_those_that_are_given() -> None:
 
 
 def test_what_is_counted_is_what_is_asked_for() -> None:
-    rules = parse(b"rcpt > 3 defer\nsize > 5 throttle\nload > 5 greylist\nrcpt > 5 defer 5%\n", WORDS)
+    rules = parse(b"rcpt > 3 defer\nload > 1 throttle\nload > 5 greylist\nrcpt > 5 defer 5%\n", WORDS)
 
     assert rules.counted({"rcpt", "badrcpt", "accepted"}) == ("rcpt", "accepted")
