@@ -1,4 +1,4 @@
-"""Figures of a worker for Prometheus, on a loopback port: sessions, decisions by rule, how long they took, how late the loop is.
+"""Figures of a worker for Prometheus, on a loopback port: sessions, decisions by rule, their time, how late the loop is.
 
 They are counted from the lines of the log, so they say what it says.  The text format is Prometheus's, version 0.0.4.
 """

@@ -197,7 +197,8 @@ def test_a_refusal_is_read_by_a_client_that_still_sends(installation: Path, home
     assert codes(answer) == [220, 554]
 
 
-@pytest.mark.parametrize("said", [b"MAIL FROM:<a@b.test>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\nhalf a li", b"MAIL FROM:<>\r\nRC", b""])
+@pytest.mark.parametrize("said", [
+    b"MAIL FROM:<a@b.test>\r\nRCPT TO:<a@bench.test>\r\nDATA\r\nhalf a li", b"MAIL FROM:<>\r\nRC", b""])
 def test_a_client_that_vanishes(said: bytes, installation: Path, home: QmailHome) -> None:
     """A36: a reset in the middle of anything: the process ends at once, nothing is queued, one line in the log says so."""
     listener = socket.create_server(("127.0.0.1", 0))
