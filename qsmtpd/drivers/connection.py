@@ -7,7 +7,6 @@ futures of asyncio, whose end calls it.
 
 import math
 from asyncio import BufferedProtocol
-from socket import IPPROTO_TCP, TCP_NODELAY
 
 INPUT_MAX = 65536
 """Bytes that wait for a conversation that is busy; then the client has to wait (A35)."""
@@ -67,9 +66,6 @@ class Connection(BufferedProtocol):
         """See asyncio."""
         self._transport = transport
         self._came = self._since = self._host.now()
-        connection = transport.get_extra_info("socket")
-        if connection is not None:
-            connection.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         self._host.begin(self, transport)
 
     def get_buffer(self, sizehint: int) -> "memoryview":

@@ -29,6 +29,7 @@ from .journal import Journal
 from .logpipe import LogPipe
 from .metrics import Figures, publish
 from .site import SharedConfig, Site
+from .sockets import settle
 from .spawned import Room, SpawnedQueue
 from .wheel import Wheel
 
@@ -83,7 +84,7 @@ class Listener:
         self._visits: dict[Connection, Visit] = {}
         self._served = 0
         self._started = int(time.time())
-        self._local_names: dict[bytes, bytes] = {}
+        self._own_names: dict[bytes, bytes] = {}
         self.draining = False
         self.figures = Figures() if options.metrics else None
         self._swept = loop.time()
@@ -97,6 +98,8 @@ class Listener:
 
     def begin(self, connection: Connection, transport: asyncio.Transport) -> None:
         """See Host."""
+        if not self._options.keep_ip_options:
+            settle(transport.get_extra_info("socket"), self._options)
         peer = self._peer(transport)
         self._served += 1
         refused = self._admission.admit(peer.ip)
@@ -133,8 +136,10 @@ class Listener:
     async def _serve(self, connection: Connection, visit: Visit) -> int:
         """One connection from its coming to its end; returns what a process of its own would have exited with."""
         peer = visit.peer
+        if self._options.local_name is None:
+            peer.local = await self._own_name(peer.local_ip, visit.warm)
         if self._options.host_lookup:
-            peer.host = await self._host_name(peer.ip, visit.warm)
+            peer.host = await self._host_name(peer.ip, visit.warm, paranoid=self._options.paranoid)
         found = self._rules.find(peer.ip, peer.host, self.now())
         if self._options.verbosity > 1:
             self._say_verdict(visit, allowed=found.allow)
@@ -174,16 +179,22 @@ class Listener:
     def _peer(self, transport: asyncio.Transport) -> Peer:
         there, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         ip, local = env.unmapped(there[0].encode()), env.unmapped(here[0].encode())
-        name = self._options.local_name or self._local_names.get(local) or local
-        return Peer(ip, None, None, name, local_ip=local, port=b"%d" % there[1], local_port=b"%d" % here[1])
+        return Peer(ip, None, None, self._options.local_name or local, local_ip=local, port=b"%d" % there[1], local_port=b"%d" % here[1])
 
-    async def _host_name(self, ip: bytes, warm: Warm) -> bytes | None:
+    async def _own_name(self, ip: bytes, warm: Warm) -> bytes:
+        """TCPLOCALHOST: what the DNS calls our address, or the address."""
+        if ip not in self._own_names:
+            self._own_names[ip] = await self._host_name(ip, warm, paranoid=False) or ip
+        return self._own_names[ip]
+
+    @staticmethod
+    async def _host_name(ip: bytes, warm: Warm, *, paranoid: bool) -> bytes | None:
         """TCPREMOTEHOST; with -p only a name that leads back."""
         dns = warm.dns_of_session()
         try:
             names = await dns.ask(reverse(ip), "PTR")
             for name in names[:1]:
-                if not self._options.paranoid or ip in await dns.ask(name, "AAAA" if b":" in ip else "A"):
+                if not paranoid or ip in await dns.ask(name, "AAAA" if b":" in ip else "A"):
                     return name
         except (LookupFailedError, ValueError):
             pass
@@ -216,6 +227,7 @@ class Listener:
         """HUP: read everything again; what goes on ends with what it began with."""
         self._site.forget()
         self._rules.forget()
+        self._own_names.clear()
         try:
             fresh = Warm(self._control, self._home, self._admission.counts)
         except ControlError as error:
