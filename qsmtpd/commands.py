@@ -7,6 +7,9 @@ FOREIGN = frozenset((
     b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH", b"PRI", b"INVITE", b"REGISTER"))
 """Verbs of HTTP and SIP: a browser made to talk to us must not reach the mail commands that hide in its request (ALPACA)."""
 
+TLS_RECORD = b"\x16\x03"
+"""What stands where a line would begin when the client speaks TLS; that need not hold a line end."""
+
 
 def split(line: bytes) -> tuple[bytes, bytes]:
     """A line without its CR LF: the verb in upper case, the argument."""
@@ -17,8 +20,3 @@ def split(line: bytes) -> tuple[bytes, bytes]:
 def is_foreign(verb: bytes) -> bool:
     """Whether the line comes from a client of another protocol."""
     return verb in FOREIGN or verb.startswith(b"SSH-")
-
-
-def is_foreign_record(start: bytes) -> bool:
-    """Whether what stands where a line begins is a TLS record; those need not hold a line end."""
-    return start.startswith(b"\x16\x03")

@@ -13,7 +13,7 @@ State, and what moves it:
 
 from . import replies
 from .address import NotAsciiError, PathError, parse, require_ascii
-from .commands import COMMAND_MAX, is_foreign, is_foreign_record, split
+from .commands import COMMAND_MAX, TLS_RECORD, is_foreign, split
 from .dotstuff import DotDecoder, HopCounter, StrayNewlineError
 from .events import CLOSED, NEED_DATA, Chunk, Closed, Connected, Data, EndOfData, Helo, Mail, NeedData, Rcpt
 from .replies import Reply
@@ -169,7 +169,7 @@ class Session:
 
     def _command(self) -> bool:
         """Take one line and answer it, or make it the pending event; False when there is no whole line."""
-        if not self._skipping and is_foreign_record(self._input[self._at:self._at + 2]):
+        if not self._skipping and self._input.startswith(TLS_RECORD, self._at):
             self._break_off("protocol", replies.NOT_SMTP)
             return True
         end = self._input.find(b"\n", self._at)

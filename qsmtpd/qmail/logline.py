@@ -16,12 +16,14 @@ PATIENCE_MS = 1000
 """How long a log may take no more before a line is dropped: multilog waits for room on a full disk, mail must not."""
 
 _BARE = frozenset(range(0x21, 0x7F)) - frozenset(b'="\\')
+_ONLY_BARE = bytes(byte if byte in _BARE else not byte for byte in range(256))
+"""Changes every byte that is not bare, and no other: to compare what it makes is the quickest way to see whether there are any."""
 
 
 def quote(value: bytes) -> str:
     """The value as it stands after "key="."""
     value = value[:VALUE_MAX]
-    if value and _BARE.issuperset(value):
+    if value and value.translate(_ONLY_BARE) == value:
         return value.decode("ascii")
     text, room = "", VALUE_MAX
     for byte in value:
@@ -45,15 +47,19 @@ def format_line(event: str, pairs: "Pairs") -> bytes:
 
     The pairs behind one that does not fit may: nobody can make our figures disappear by what he calls himself.
     """
-    line, room = event, LINE_MAX - 1 - len(event)
-    for key, value in pairs:
-        if value is None:
-            continue
-        pair = f" {key}={value if isinstance(value, int) else quote(value)}"
-        if len(pair) <= room:
-            room -= len(pair)
-            line += pair
+    written = [f"{key}={value if isinstance(value, int) else quote(value)}" for key, value in pairs if value is not None]
+    line = " ".join([event, *written])
+    if len(line) >= LINE_MAX:
+        line = _fitted(event, written)
     return line.encode("ascii") + b"\n"
+
+
+def _fitted(line: str, pairs: list[str]) -> str:
+    """The line with as many of the pairs as there is room for."""
+    for pair in pairs:
+        if len(line) + 1 + len(pair) < LINE_MAX:
+            line += f" {pair}"
+    return line
 
 
 def write(event: str, pairs: "Pairs", fd: int = 2) -> None:

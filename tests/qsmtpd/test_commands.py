@@ -2,7 +2,7 @@
 
 import pytest
 
-from qsmtpd.commands import is_foreign, is_foreign_record, split
+from qsmtpd.commands import is_foreign, split
 
 
 @pytest.mark.parametrize(("line", "verb", "argument"), [
@@ -20,6 +20,3 @@ def test_foreign_verbs(verb: bytes) -> None:
 
 def test_what_is_not_foreign() -> None:
     assert not is_foreign(b"MAIL")
-    assert is_foreign_record(b"\x16\x03\x01")
-    assert not is_foreign_record(b"\x16")
-    assert not is_foreign_record(b"MAIL")
