@@ -111,7 +111,8 @@ class Policy:
         self.ruling.begin()
         self._accepted, self.fields, self.hold = [], {}, False
         self._counted = self._config.rules.counted(COUNTS)
-        self.mail.begin(await self._with_local_host(address), b"UTF8SMTP" if utf8 else self._protocol)
+        sender = await self._with_local_host(address) if address.endswith(b"]") else address
+        self.mail.begin(sender, b"UTF8SMTP" if utf8 else self._protocol)
         return await self._ruled(MAIL, replies.MAIL_OK)
 
     async def recipient(self, address: bytes) -> Verdict:
@@ -122,7 +123,7 @@ class Policy:
         """
         mail = self.mail
         self.knowledge.forget(RCPT)
-        mail.recipient = await self._with_local_host(address)
+        mail.recipient = await self._with_local_host(address) if address.endswith(b"]") else address
         mail.host = domain(mail.recipient)
         mail.ours = await self._config.hosts.has(mail.host, mail.relay, self._lookups)
         mail.known = await self._exists()
@@ -130,7 +131,9 @@ class Policy:
         mail.bad += mail.known is False
         self.knowledge.count(self._counted)
         ruled = await self.ruling.at(RCPT)
-        verdict = ruled.verdict or self._unsafe() or await self._unverified()
+        verdict = ruled.verdict or self._unsafe()
+        if verdict is None and self._config.rcptcallout is not None:
+            verdict = await self._unverified(self._config.rcptcallout)
         pause = ruled.pause
         if verdict is None:
             self._accept(ruled)
@@ -233,13 +236,13 @@ class Policy:
             return Verdict(replies.NO_MAILBOX, "validrcpt")
         return None
 
-    async def _unverified(self) -> Verdict | None:
+    async def _unverified(self, ask: "AsksRecipient") -> Verdict | None:
         """What the next hop says, where it is to be asked: the last of all questions, for it costs somebody else."""
         mail = self.mail
-        if self._config.rcptcallout is None or mail.relay is not None:
+        if mail.relay is not None:
             return None
         try:
-            known = await self._config.rcptcallout(mail, self._lookups)
+            known = await ask(mail, self._lookups)
         except LookupFailedError as error:
             self._lookups.note(b"callout: %b" % str(error).encode("ascii", "replace"))
             return Verdict(replies.UNVERIFIED, "callout")
@@ -266,8 +269,6 @@ class Policy:
 
     async def _with_local_host(self, address: bytes) -> bytes:
         """box@[one of our addresses] is box@localiphost, before anything else is looked at (qmail-smtpd(8))."""
-        if not address.endswith(b"]"):
-            return address
         host = domain(address)
         if self._config.localiphost is None or host is None or not host.startswith(b"["):
             return address

@@ -78,6 +78,8 @@ class Ruling:
         reading = await read_some(rules, values, self._knowledge.ask, self._trace)
         if stage == RCPT and self._open is None and self._trace is None:
             self._open = still_open(rules, RCPT, values)
+        if reading.rule is None and not reading.notes and not reading.shadows:
+            return NOTHING
         for rule in reading.shadows:
             if rule.spoken == stage:
                 self.shadows[rule.line] = self.shadows.get(rule.line, 0) + 1

@@ -90,7 +90,7 @@ class WarmLookups:
     """See Lookups; of one session."""
 
     __slots__ = (
-        "_callouts", "_databases", "_dns", "_early", "_environment", "_note", "_noted", "_seed", "_warm", "now")
+        "_callouts", "_databases", "_dns", "_domains", "_early", "_environment", "_note", "_noted", "_seed", "_warm", "now")
 
     def __init__(
             self, warm: Warm, *, note: "Callable[[bytes], None]", early: "Callable[[float], Awaitable[bool]] | None",
@@ -104,6 +104,7 @@ class WarmLookups:
         self._environment = environment
         self._noted: set[bytes] | None = None
         self._databases: dict[str, cdbx.CDB | None] | None = None
+        self._domains: dict[tuple[str, bytes], bool] | None = None
         self._dns: SessionDns | None = None
         self._callouts: WarmCallouts | None = None
 
@@ -158,7 +159,14 @@ class WarmLookups:
         """See Lookups; a name as for BlockingLookups."""
         try:
             database = self._database(name)
-            return None if database is None else key in database
+            if database is None or not key.startswith(b"@"):
+                return None if database is None else key in database
+            # A whole domain: for each of its recipients the same question.
+            if self._domains is None:
+                self._domains = {}
+            if (name, key) not in self._domains:
+                self._domains[name, key] = key in database
+            return self._domains[name, key]
         except (OSError, MemoryError, OverflowError) as error:
             raise LookupFailedError(f"{name}: {error}") from error
 

@@ -165,13 +165,6 @@ def test_throttle_lets_so_many_pass_and_tells_the_rest_nothing() -> None:
     assert end(of).envelope == [GOOD]
 
 
-def test_throttle_by_the_message_counts_those_before_the_recipient() -> None:
-    """Not himself: else no message would ever be taken."""
-    of = begin_with(policy("size > 5 throttle 1\n"), GOOD)
-
-    assert end(of, 10).envelope == [GOOD]
-    assert end(begin_with(of, GOOD), 10).verdict is not None
-
 
 @pytest.mark.parametrize(("drawn", "code"), [(89.9, 451), (90.0, 250)])
 def test_a_leak_is_drawn(drawn: float, code: int) -> None:
