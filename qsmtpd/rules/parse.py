@@ -46,6 +46,7 @@ class RuleError(ValueError):
     """
 
     def __init__(self, line: int, column: int, message: str) -> None:
+        message = message.replace("\t", " ")  # of a text, where a tab may stand
         super().__init__(f"line {line}, column {column}: {message}")
         self.line = line
         self.column = column

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qsmtpd.rules.expression import And, Any, Compare, Not, Or, Tag, Unknown
@@ -187,6 +187,7 @@ def test_any_words(words: list[str], blank: str) -> None:
 
 
 @settings(max_examples=500, deadline=None)
+@example(PAGE.index(b"until}"), 0, b"\t")
 @given(st.integers(0, len(PAGE) - 1), st.integers(0, 12), st.binary(max_size=3))
 def test_a_file_that_is_nearly_right(at: int, left_out: int, put_in: bytes) -> None:
     """Some bytes of the page's examples left out, others put in."""
