@@ -7,6 +7,7 @@ import os
 import resource
 import sys
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from socket import socket
 from typing import NoReturn
@@ -15,7 +16,7 @@ from .drivers import options as command_line
 from .drivers.options import Options, UsageError
 from .drivers.sockets import OpenError, open_all, passed_by_systemd
 from .drivers.workers import Master, Serve
-from .qmail import process
+from .qmail import env, process
 
 MISTAKE = 100
 TROUBLE = 111
@@ -71,6 +72,7 @@ def main(argv: list[str] | None = None, serve: Serve | None = None) -> NoReturn:
     try:
         sockets = open_all(options)
         become(options.uid, options.gid)
+        service = _service() if serve is None else None
     except OpenError as error:
         _end(TROUBLE, f"fatal: {error}" if options.verbosity else "")
     if options.print_port:
@@ -79,12 +81,32 @@ def main(argv: list[str] | None = None, serve: Serve | None = None) -> NoReturn:
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
     os.close(nothing)
-    sys.exit(Master(sockets, options, serve or _listener).run())
+    sys.exit(Master(sockets, options, serve or partial(_listener, service=service)).run())
 
 
-def _listener(sockets: list[socket], options: Options) -> int:
-    serve: Serve = import_module("qsmtpd.drivers.listener").serve
-    return serve(sockets, options)
+def _listener(sockets: list[socket], options: Options, service: socket | None) -> int:
+    """A worker.  What writes into the spool of holdq is handed to the listener, which knows only what it can do."""
+    serve = import_module("qsmtpd.drivers.listener").serve
+    arrivals = import_module("holdq.arrivals").Arrivals
+    code: int = serve(sockets, options, arrivals, service)
+    return code
+
+
+def _service() -> socket | None:
+    """The socket where handoff comes, which QSMTPD_SERVICE names; None when it names none.
+
+    Raises:
+        OpenError: it cannot be made.
+    """
+    path = env.get("QSMTPD_SERVICE")
+    if not path:
+        return None
+    from .drivers.handed import listening  # noqa: PLC0415
+
+    try:
+        return listening(os.fsdecode(path))
+    except OSError as error:
+        raise OpenError(f"{os.fsdecode(path)}: {error.strerror or error}") from error
 
 
 def become(uid: int, gid: int) -> None:

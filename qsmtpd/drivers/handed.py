@@ -95,12 +95,17 @@ class Handed:
     running  the tasks of what was begun
     """
 
-    def __init__(self, listener: socket.socket, handler: "Handler", note: "Note", seconds: float = SECONDS) -> None:
+    def __init__(
+            self, listener: socket.socket, handler: "Handler", note: "Note", seconds: float = SECONDS,
+            kinds: tuple[bytes, ...] = (SESSION, MESSAGE),
+    ) -> None:
         """handler  does the work: it is given the kind, the environment and the descriptors, the number that each had there and
                     ours, which are its to close; it returns the exit code.  It is cancelled when handoff has died.
         note     is told of faults
         seconds  for all that is to come before ACK
+        kinds    what the handler takes; who brings anything else does the work himself
         """
+        self.kinds = kinds
         self.running: set[asyncio.Task[None]] = set()
         self.note = note
         self.seconds = seconds
@@ -214,7 +219,7 @@ class _Visit:
         if len(self._data) < HEAD.size:
             return
         version, kind, count, numbers, length = HEAD.unpack_from(self._data)
-        if version != b"1" or kind not in FAULT or count > DESCRIPTORS_MAX or length > ENVIRONMENT_MAX:
+        if version != b"1" or kind not in self._handed.kinds or count > DESCRIPTORS_MAX or length > ENVIRONMENT_MAX:
             raise HandedError("another language")
         if len(self._data) < HEAD.size + length:
             return

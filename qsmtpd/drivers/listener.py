@@ -22,9 +22,12 @@ from ..qmail.env import Peer
 from ..session import Session
 from . import serverlog
 from .admission import Admission
-from .clientrules import ClientRules
-from .connection import Connection
+from .clientrules import ClientRules, Found
+from .committed import CommittedQueue, Spool
+from .committer import Committer
+from .connection import FAULT, Connection
 from .conversation import Conversation, ShutdownError
+from .handed import SESSION, Handed
 from .journal import Journal
 from .logpipe import LogPipe
 from .metrics import Figures, publish
@@ -40,8 +43,12 @@ PROGRAMS = 20
 """Queue programs at once; qmail's own concurrency is of this kind."""
 DENIED = 100
 """What tcpserver's child exits with when the rules deny a client."""
-OURS = 1000
-"""Connections between two runs of the collector of cycles: there are hardly any."""
+OBJECTS = 50_000
+"""That are new before the collector of cycles runs: there are hardly any cycles."""
+HOLDS = b"holdq-queue"
+"""The queue program whose work is done here, without it."""
+FROM_TCPSERVER = (b"PROTO", b"TCP", b"PATH", b"SHLVL", b"PWD", b"OLDPWD", b"_", b"QMAILHOME", b"CONTROLDIR")
+"""The beginnings of names that say nothing about what tcp.smtp has set."""
 
 
 class Visit:
@@ -59,8 +66,12 @@ class Visit:
 class Listener:
     """One worker; see Host in connection.py for what its connections call."""
 
-    def __init__(self, options: "Options", control_directory: str, home: str) -> None:
+    def __init__(
+            self, options: "Options", control_directory: str, home: str, arrivals: "Callable[[Control], Arrive] | None" = None,
+    ) -> None:
         """To be made while the loop runs.
+
+        arrivals  makes what writes into the spool of holdq
 
         Raises:
             ControlError: what the look-ups have to know makes no sense.
@@ -80,6 +91,8 @@ class Listener:
         self._warm = Warm(self._control, home, self._admission.counts)
         self._uses = {self._warm: 0}
         self._room = Room(PROGRAMS)
+        self._arrivals = arrivals
+        self._spool: Spool | None = None
         self._wheel = Wheel(loop.time())
         self._visits: dict[Connection, Visit] = {}
         self._served = 0
@@ -101,7 +114,7 @@ class Listener:
         if not self._options.keep_ip_options:
             settle(transport.get_extra_info("socket"), self._options)
         peer = self._peer(transport)
-        self._served += 1
+        number = self._next_number()
         refused = self._admission.admit(peer.ip)
         if refused:
             transport.write(replies.TOO_MANY_CONNECTIONS.wire)
@@ -109,29 +122,43 @@ class Listener:
             self.write_log([
                 ("session", [("ip", peer.ip), ("rule", refused.encode()), ("verdict", b"refused"), ("code", 421)])])
             return
-        visit = self._visits[connection] = Visit(peer, serverlog.number(os.getpid(), self._served), self._warm)
-        self._uses[visit.warm] += 1
+        visit = Visit(peer, number, self._warm)
+        self.hold(connection, visit)
         if self._options.verbosity > 1:
             self._say_status()
             self.log.say(serverlog.start(visit.number, peer.ip))
-        self._wheel.add(connection)
         connection.start(self._serve(connection, visit))
+
+    def hold(self, connection: Connection, visit: Visit) -> None:
+        """Count a connection in, and watch over its deadlines."""
+        self._visits[connection] = visit
+        self._uses[visit.warm] += 1
+        self._wheel.add(connection)
+
+    def _next_number(self) -> int:
+        self._served += 1
+        return serverlog.number(os.getpid(), self._served)
 
     def end(self, connection: Connection, exit_code: int | None, fault: BaseException | None) -> None:
         """See Host."""
-        visit = self._visits.pop(connection, None)
-        if visit is None:
+        if connection not in self._visits:
             return
+        visit = self.let_go(connection, fault)
+        self._admission.release(visit.peer.ip)
+        if self._options.verbosity > 1:
+            self.log.say(serverlog.end(visit.number, exit_code or 0))
+            self._say_status()
+
+    def let_go(self, connection: Connection, fault: BaseException | None) -> Visit:
+        """A connection has ended."""
+        visit = self._visits.pop(connection)
         if fault is not None:
             self._complain(f"{type(fault).__name__}: {fault}".encode("utf-8", "replace"))
-        self._admission.release(visit.peer.ip)
         self._uses[visit.warm] -= 1
         if not self._uses[visit.warm] and visit.warm is not self._warm:
             del self._uses[visit.warm]
             visit.warm.close()
-        if self._options.verbosity > 1:
-            self.log.say(serverlog.end(visit.number, exit_code or 0))
-            self._say_status()
+        return visit
 
     async def _serve(self, connection: Connection, visit: Visit) -> int:
         """One connection from its coming to its end; returns what a process of its own would have exited with."""
@@ -147,6 +174,10 @@ class Listener:
             return DENIED
         if self._options.banner:
             await connection.write(self._options.banner)
+        return await self.converse(connection, visit, found)
+
+    async def converse(self, connection: Connection, visit: Visit, found: Found) -> int:
+        """The session itself, with a client who may connect."""
         try:
             config = self._site.config(found.key, found.variables, self.now())
         except ControlError as error:
@@ -167,19 +198,46 @@ class Listener:
             note=journal.note_lookup, early=connection.early, seed=seed, now=time.time(), environment=environment)
         policy = Policy(config, Mail(peer, config.control.variable), lookups, journal.note_rule)
         visit.session = Session(config.smtpgreeting, config.databytes, config.maxnotimpl)
-        program = config.control.variable("QMAILQUEUE") or b"bin/qmail-queue"
-        queue = SpawnedQueue(
-            self._room, os.fsdecode(program), os.fsdecode(config.holdqueue), environment, journal.note)
         return Conversation(
-            session=visit.session, policy=policy, peer=peer, wire=connection, queue=queue, journal=journal,
-            own_fields=config.own_fields)
+            session=visit.session, policy=policy, peer=peer, wire=connection, queue=self._queue(config, environment, journal),
+            journal=journal, own_fields=config.own_fields)
+
+    def _queue(self, config: SharedConfig, environment: "Callable[[], Mapping[bytes, bytes]]", journal: Journal) -> "Queue":
+        """Where the messages of a session go: into the spool of holdq from here, or to a program."""
+        program = config.control.variable("QMAILQUEUE") or b"bin/qmail-queue"
+        if self._arrivals is not None and program.rpartition(b"/")[2] == HOLDS:
+            if self._spool is None:
+                self._spool = Spool(self._arrivals(self._control), Committer())
+            return CommittedQueue(self._spool, journal.note)
+        return SpawnedQueue(self._room, os.fsdecode(program), os.fsdecode(config.holdqueue), environment, journal.note)
+
+    # What handoff brings
+
+    async def take(self, _kind: bytes, environment: dict[bytes, bytes], fds: dict[int, int]) -> int:
+        """See Handler in handed.py: a connection that tcpserver has accepted, with what it has set; returns the exit code."""
+        for number, fd in fds.items():
+            if number:
+                os.close(fd)
+        loop = asyncio.get_running_loop()
+        over = loop.create_future()
+        connection = socket.socket(fileno=fds[0])
+        connection.setblocking(False)
+        peer = env.peer(lambda name: environment.get(name.encode()))
+        variables = {
+            name.decode("ascii", "surrogateescape"): value for name, value in environment.items()
+            if not name.startswith(FROM_TCPSERVER)}
+        key = b"\0".join(sorted([b"%b=%b" % (os.fsencode(name), value) for name, value in variables.items()]))
+        host = HandedHost(self, Visit(peer, self._next_number(), self._warm), Found(True, key, variables), over)
+        await loop.connect_accepted_socket(lambda: Connection(host), connection)
+        return int(await over)
 
     # Who is there
 
     def _peer(self, transport: asyncio.Transport) -> Peer:
         there, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         ip, local = env.unmapped(there[0].encode()), env.unmapped(here[0].encode())
-        return Peer(ip, None, None, self._options.local_name or local, local_ip=local, port=b"%d" % there[1], local_port=b"%d" % here[1])
+        name = self._options.local_name or local
+        return Peer(ip, None, None, name, local_ip=local, port=b"%d" % there[1], local_port=b"%d" % here[1])
 
     async def _own_name(self, ip: bytes, warm: Warm) -> bytes:
         """TCPLOCALHOST: what the DNS calls our address, or the address."""
@@ -262,9 +320,36 @@ class Listener:
 
     def close(self) -> None:
         """Nothing more is to come."""
+        if self._spool is not None:
+            self._spool.committer.close()
         for warm in self._uses:
             warm.close()
         self.log.flush()
+
+
+class HandedHost:
+    """The Host of one connection that tcpserver has accepted: it has counted it, and asked its own rules."""
+
+    def __init__(self, listener: Listener, visit: Visit, found: Found, over: "asyncio.Future[int]") -> None:
+        self.buffer = listener.buffer
+        self.now = listener.now
+        self.sleep = listener.sleep
+        self.call_later = listener.call_later
+        self._listener = listener
+        self._visit = visit
+        self._found = found
+        self._over = over
+
+    def begin(self, connection: Connection, transport: asyncio.Transport) -> None:
+        """See Host."""
+        self._listener.hold(connection, self._visit)
+        connection.start(self._listener.converse(connection, self._visit, self._found))
+
+    def end(self, connection: Connection, exit_code: int | None, fault: BaseException | None) -> None:
+        """See Host."""
+        self._listener.let_go(connection, fault)
+        if not self._over.done():
+            self._over.set_result(FAULT if exit_code is None else exit_code)
 
 
 def surroundings(peer: Peer, variables: Mapping[str, bytes]) -> dict[bytes, bytes]:
@@ -280,30 +365,47 @@ def surroundings(peer: Peer, variables: Mapping[str, bytes]) -> dict[bytes, byte
     return made
 
 
-def serve(sockets: "list[socket.socket]", options: "Options") -> int:
-    """A worker, until SIGTERM; see Serve in workers.py."""
-    return uvloop.run(_serve(sockets, options))
+def serve(
+        sockets: "list[socket.socket]", options: "Options", arrivals: "Callable[[Control], Arrive] | None" = None,
+        service: socket.socket | None = None,
+) -> int:
+    """A worker, until SIGTERM; see Serve in workers.py.
+
+    arrivals  see Listener
+    service   where handoff comes, None for nowhere
+    """
+    return uvloop.run(_serve(sockets, options, arrivals, service))
 
 
-async def _serve(sockets: "list[socket.socket]", options: "Options") -> int:
+async def _serve(
+        sockets: "list[socket.socket]", options: "Options", arrivals: "Callable[[Control], Arrive] | None",
+        service: socket.socket | None,
+) -> int:
     home, control_directory = env.qmail_home(), env.control_directory()
     os.chdir(home)
     loop = asyncio.get_running_loop()
-    listener = Listener(options, control_directory, home)
+    listener = Listener(options, control_directory, home, arrivals)
     over = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, over.set)
     loop.add_signal_handler(signal.SIGHUP, listener.reread)
-    servers = [await loop.create_server(listener.connection, sock=each, backlog=options.backlog) for each in sockets]
+    handed = None
+    if service is not None:
+        handed = Handed(service, listener.take, lambda event, pairs: listener.write_log([(event, pairs)]), kinds=(SESSION,))
+        handed.start()
+    servers: list[asyncio.AbstractServer] = [
+        await loop.create_server(listener.connection, sock=each, backlog=options.backlog) for each in sockets]
     if listener.figures and options.metrics:
         address, port = options.metrics
         number = options.tally.place if options.tally else 0
         servers.append(await publish(listener.figures, lambda: listener.held, address, port + number))
     gc.collect()
     gc.freeze()
-    gc.set_threshold(OURS * 50, 20, 100)
+    gc.set_threshold(OBJECTS, 20, 100)
     await over.wait()
     for server in servers:
         server.close()
+    if handed is not None:
+        handed.close()
     await _drain(listener, options.drain)
     listener.close()
     return 0
@@ -320,5 +422,9 @@ async def _drain(listener: Listener, seconds: float) -> None:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..qmail.logline import Pairs
+    from .committed import Arrive
+    from .conversation import Queue
     from .options import Options

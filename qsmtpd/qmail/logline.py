@@ -17,7 +17,7 @@ PATIENCE_MS = 1000
 
 _BARE = frozenset(range(0x21, 0x7F)) - frozenset(b'="\\')
 _ONLY_BARE = bytes(byte if byte in _BARE else not byte for byte in range(256))
-"""Changes every byte that is not bare, and no other: to compare what it makes is the quickest way to see whether there are any."""
+"""Changes every byte that is not bare, and no other: comparing is the quickest way to see whether there are any."""
 
 
 def quote(value: bytes) -> str:
