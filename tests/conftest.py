@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 def installation() -> Iterator[Path]:
     """A copy of the virtual environment's programs, as "make install" leaves them, in a place that qmaild may read.
 
-    Its bin/ holds python3, the launchers (qsmtpd, qqshim, holdq-queue) and the people's programs.
+    Its bin/ holds python3, the launchers (qsmtpd, qqshim, holdq-queue), handoff, and the people's programs.
     """
     venv = Path(sys.prefix)
     packages = Path("lib", f"python{sys.version_info[0]}.{sys.version_info[1]}", "site-packages")
@@ -31,8 +31,10 @@ def installation() -> Iterator[Path]:
         program = place / "bin" / name
         program.write_text(f"{first.replace(str(venv), str(place))}\n{rest}")
         program.chmod(0o755)
-    for name in ("qsmtpd", "qqshim", "holdq", "tools", "cdbx", "psutil"):
+    for name in ("qsmtpd", "qqshim", "holdq", "tools", "cdbx", "psutil", "uvloop"):
         shutil.copytree(venv / packages / name, place / packages / name)
+    for name in ("handoff", "handoff-qqshim"):
+        shutil.copy(venv / "bin" / name, place / "bin")
     launchers = sorted(ROOT.glob("*/launch/*"))
     subprocess.run([place / "bin/python3", "-IS", ROOT / "tools/pack.py", place, *launchers], check=True)
     subprocess.run(["chmod", "-R", "a+rX", place], check=True)

@@ -1,0 +1,173 @@
+"""qsmtpd-listen as it is installed: workers, the hand-off from a real tcpserver, the spool of holdq, faults, signals."""
+
+import os
+import signal
+import smtplib
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import QmailHome
+from tests.play import prepare, without_received
+from tests.servers import Service, free_port, listens, running, wait_until
+from tests.transcript import Dialogue, codes, load
+
+MESSAGE = "Subject: {0}\r\n\r\nline of {0}\r\n"
+
+
+def environment(home: QmailHome, **more: str) -> dict[str, str]:
+    return {"PATH": "/usr/bin:/bin", "QMAILHOME": str(home.path), **more}
+
+
+@contextmanager
+def listening(installation: Path, home: QmailHome, *words: str, **more: str) -> Iterator[tuple[Service, int]]:
+    port = free_port()
+    argv = [installation / "bin/qsmtpd-listen", "-HR", "-l", "mx.bench.test", *words, "127.0.0.1", str(port)]
+    with running(argv, home.path / "log", lambda: listens(port), env=environment(home, **more)) as service:
+        yield service, port
+
+
+@contextmanager
+def handing_over(installation: Path, home: QmailHome, **more: str) -> Iterator[int]:
+    """tcpserver with handoff in the place of qsmtpd."""
+    port = free_port()
+    argv = ["tcpserver", "-HR", "-l", "mx.bench.test", "127.0.0.1", str(port), installation / "bin/handoff"]
+    with running(argv, home.path / "tcpserver.log", lambda: listens(port), env=environment(home, **more)):
+        yield port
+
+
+def workers(service: Service) -> list[int]:
+    found = subprocess.run(["pgrep", "-P", str(service.pid)], capture_output=True, text=True, check=False)
+    return [int(word) for word in found.stdout.split()]
+
+
+def send(port: int, number: int = 1, recipient: str = "x@bench.test") -> int:
+    """The code of the last answer."""
+    try:
+        with smtplib.SMTP("127.0.0.1", port, local_hostname="client.test", timeout=30) as client:
+            client.sendmail("a@b.test", recipient, MESSAGE.format(number))
+    except smtplib.SMTPResponseException as error:
+        return error.smtp_code
+    except smtplib.SMTPRecipientsRefused as error:
+        return error.recipients[recipient][0]
+    return 250
+
+
+def talk(port: int, said: bytes) -> bytes:
+    """All that is answered when everything is said at once."""
+    with socket.create_connection(("127.0.0.1", port), 30) as connection:
+        connection.sendall(said)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+    return answer
+
+
+@pytest.fixture
+def home(qmail_home: QmailHome) -> QmailHome:
+    qmail_home.write("rcpthosts", "bench.test")
+    return qmail_home
+
+
+def test_a_worker_that_dies_is_replaced_and_takes_nobody_else_with_it(installation: Path, home: QmailHome) -> None:
+    with listening(installation, home, "--workers", "2") as (service, port):
+        wait_until(lambda: len(workers(service)) == 2, what="two workers")
+        assert [send(port, number) for number in range(4)] == [250] * 4
+        os.kill(workers(service)[0], signal.SIGKILL)
+        wait_until(lambda: len(workers(service)) == 2, what="two workers again")
+        wait_until(lambda: send(port, 9) == 250, what="service by the new one")
+
+    assert len(home.messages()) >= 5
+
+
+def test_held_mail_goes_into_the_spool_without_a_program(installation: Path, home: QmailHome) -> None:
+    """The queue is holdq in the same process: 250 only when the file and its directory are durable."""
+    spool = home.path / "spool"
+    more = {"HOLDQ": str(spool), "QMAILQUEUE": "/nonexistent/holdq-queue"}
+    subprocess.run(
+        [installation / "bin/holdq", "init", "--one-uid"], env=environment(home, **more), check=True, capture_output=True)
+    with listening(installation, home, "--workers", "1", **more) as (service, port):
+        assert [send(port, number) for number in range(5)] == [250] * 5
+        shown = subprocess.run(
+            [installation / "bin/holdq", "list"], env=environment(home, **more), check=True, capture_output=True, text=True)
+        log = service.output()
+
+    assert len(list((spool / "incoming").iterdir())) + shown.stdout.count("a@b.test") >= 5
+    assert log.count("message ") == 5
+    assert "code=250" in log
+
+
+@pytest.mark.parametrize("dialogue", [each for each in load() if each.queued][:6], ids=repr)
+def test_a_handed_session_is_the_same(dialogue: Dialogue, installation: Path, qmail_home: QmailHome, tmp_path: Path) -> None:
+    prepare(dialogue, qmail_home)
+    place = tmp_path / "service"
+    place.mkdir(mode=0o700)
+    path = str(place / "socket")
+    variables = {name: value.decode() for name, value in dialogue.env.items()}
+    with (listening(installation, qmail_home, "--workers", "1", QSMTPD_SERVICE=path) as (service, _),
+          handing_over(installation, qmail_home, QSMTPD_SERVICE=path, **variables) as port):
+        answer = talk(port, b"".join(dialogue.sent))
+        log = service.output()
+
+    assert codes(answer) == dialogue.ours
+    assert [(without_received(message), envelope) for message, envelope in qmail_home.messages()] == dialogue.queued
+    assert "session " in log, "the service did not talk"
+
+
+def test_without_a_service_the_cold_program_talks(installation: Path, home: QmailHome, tmp_path: Path) -> None:
+    with handing_over(installation, home, QSMTPD_SERVICE=str(tmp_path / "nobody")) as port:
+        assert send(port) == 250
+        assert "session " in (home.path / "tcpserver.log").read_text()
+
+
+def test_the_service_may_go_and_come_back_at_any_time(installation: Path, home: QmailHome, tmp_path: Path) -> None:
+    """A75: service restarts in between: mail goes on, warm or cold."""
+    place = tmp_path / "service"
+    place.mkdir(mode=0o700)
+    path = str(place / "socket")
+    answers = []
+    with handing_over(installation, home, QSMTPD_SERVICE=path) as port:
+        for number in range(3):
+            with listening(installation, home, "--workers", "1", QSMTPD_SERVICE=path):
+                answers.append(send(port, 2 * number))
+            answers.append(send(port, 2 * number + 1))
+
+    assert answers == [250] * 6
+    assert len(home.messages()) == 6
+
+
+def test_term_lets_a_message_come_to_its_end(installation: Path, home: QmailHome) -> None:
+    with listening(installation, home, "--workers", "1", "--drain", "10") as (service, port):
+        client = smtplib.SMTP("127.0.0.1", port, local_hostname="client.test", timeout=30)
+        client.mail("a@b.test")
+        client.rcpt("x@bench.test")
+        assert client.docmd("DATA")[0] == 354
+        os.kill(service.pid, signal.SIGTERM)
+        time.sleep(0.3)
+        client.send(MESSAGE.format(1) + ".\r\n")
+        answer = client.getreply()
+        client.close()
+        service.process.wait(15)
+
+    assert answer[0] == 250
+    assert service.process.returncode == 0
+    assert len(home.messages()) == 1
+
+
+def test_the_figures_are_on_their_port(installation: Path, home: QmailHome) -> None:
+    figures = free_port()
+    with listening(installation, home, "--workers", "1", "--metrics", f"127.0.0.1:{figures}") as (_, port):
+        send(port)
+        send(port, recipient="x@elsewhere.test")
+        page = subprocess.run(
+            ["/usr/bin/python3", "-c", "import sys,urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())",
+             f"http://127.0.0.1:{figures}/metrics"], capture_output=True, text=True, check=True).stdout
+
+    assert 'qsmtpd_recipients_total{code="553",rule="rcpthosts"} 1' in page
+    assert 'qsmtpd_messages_total{code="250",rule=""} 1' in page
