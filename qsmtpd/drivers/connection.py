@@ -22,10 +22,6 @@ NOTHING, READ, WRITE, PAUSE = range(4)
 """What a conversation that stands still waits for: nothing of the client's, bytes, room for bytes, bytes or a time."""
 
 
-FAULT = 111
-"""What stands for the exit code of a conversation that ended by a fault of ours."""
-
-
 class Parked:
     """Awaited, it gives the turn back until the connection takes it up again."""
 
@@ -50,7 +46,7 @@ class Connection(BufferedProtocol):
 
     def __init__(self, host: "Host") -> None:
         self._host = host
-        self._running: Coroutine[object, None, int | None] | None = None
+        self._running: Coroutine[object, None, bool] | None = None
         self._waiting = NOTHING
         self._input = b""
         self._eof = self._full = self._lost = self._paused = False
@@ -122,7 +118,7 @@ class Connection(BufferedProtocol):
 
     # What the conversation calls
 
-    def start(self, conversation: "Coroutine[object, None, int | None]") -> None:
+    def start(self, conversation: "Coroutine[object, None, bool]") -> None:
         """Run a conversation to its end; what it returns is told to the host."""
         self._running = conversation
         self._step()
@@ -223,7 +219,7 @@ class Connection(BufferedProtocol):
         except StopIteration as stop:
             self._finish(stop.value, None)
         except BaseException as fault:
-            self._finish(FAULT, fault)
+            self._finish(False, fault)
         else:
             if waits_for is not PARKED:
                 self._await(waits_for)
@@ -240,10 +236,10 @@ class Connection(BufferedProtocol):
     def _resume(self, _future: "Future[object]") -> None:
         self._step()
 
-    def _finish(self, exit_code: int | None, fault: BaseException | None) -> None:
+    def _finish(self, well: bool, fault: BaseException | None) -> None:
         self._running = None
         self._transport.close()
-        self._host.end(self, exit_code, fault)
+        self._host.end(self, well, fault)
 
 
 TYPE_CHECKING = False
@@ -270,5 +266,5 @@ if TYPE_CHECKING:
         def begin(self, connection: Connection, transport: Transport) -> None:
             """A client is there: call start(), or close the transport."""
 
-        def end(self, connection: Connection, exit_code: int | None, fault: BaseException | None) -> None:
+        def end(self, connection: Connection, well: bool, fault: BaseException | None) -> None:
             """A conversation is over: what it returned, and with which fault of ours it ended, None for none."""

@@ -116,10 +116,14 @@ class Conversation:
             elif isinstance(event, Chunk):
                 await self._take(event.data)
             else:
-                verdict = await self._decide(event)
-                self._refused_at = None if verdict.reply.positive else SAID[type(event)]
-                self._refused_early += self._refused_at in EARLY
-                await self._answer(verdict)
+                await self._respond(event)
+
+    async def _respond(self, event: "Question") -> None:
+        """Decide, and say it.  Not in _talk(), where the last reply would be kept while we wait for the client."""
+        verdict = await self._decide(event)
+        self._refused_at = None if verdict.reply.positive else SAID[type(event)]
+        self._refused_early += self._refused_at in EARLY
+        await self._answer(verdict)
 
     def _note_the_end(self) -> None:
         closing, rule = self._session.closing, self._session.rule

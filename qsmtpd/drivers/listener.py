@@ -25,7 +25,7 @@ from .admission import Admission
 from .clientrules import ClientRules, Found
 from .committed import CommittedQueue, Spool
 from .committer import Committer
-from .connection import FAULT, Connection
+from .connection import Connection
 from .conversation import Conversation, ShutdownError
 from .handed import SESSION, Handed
 from .journal import Journal
@@ -54,13 +54,14 @@ FROM_TCPSERVER = (b"PROTO", b"TCP", b"PATH", b"SHLVL", b"PWD", b"OLDPWD", b"_", 
 class Visit:
     """What is known of a connection while it stands."""
 
-    __slots__ = ("number", "peer", "session", "warm")
+    __slots__ = ("exit_code", "number", "peer", "session", "warm")
 
     def __init__(self, peer: Peer, number: int, warm: Warm) -> None:
         self.peer = peer
         self.number = number
         self.warm = warm
         self.session: Session | None = None
+        self.exit_code = 0
 
 
 class Listener:
@@ -127,7 +128,10 @@ class Listener:
         if self._options.verbosity > 1:
             self._say_status()
             self.log.say(serverlog.start(visit.number, peer.ip))
-        connection.start(self._serve(connection, visit))
+        if self._options.host_lookup or self._options.local_name is None or self._options.banner:
+            connection.start(self._look_up_first(connection, visit))
+        else:
+            self._admit(connection, visit)
 
     def hold(self, connection: Connection, visit: Visit) -> None:
         """Count a connection in, and watch over its deadlines."""
@@ -139,14 +143,14 @@ class Listener:
         self._served += 1
         return serverlog.number(os.getpid(), self._served)
 
-    def end(self, connection: Connection, exit_code: int | None, fault: BaseException | None) -> None:
+    def end(self, connection: Connection, well: bool, fault: BaseException | None) -> None:
         """See Host."""
         if connection not in self._visits:
             return
         visit = self.let_go(connection, fault)
         self._admission.release(visit.peer.ip)
         if self._options.verbosity > 1:
-            self.log.say(serverlog.end(visit.number, exit_code or 0))
+            self.log.say(serverlog.end(visit.number, visit.exit_code or exit_code(well, fault)))
             self._say_status()
 
     def let_go(self, connection: Connection, fault: BaseException | None) -> Visit:
@@ -160,33 +164,44 @@ class Listener:
             visit.warm.close()
         return visit
 
-    async def _serve(self, connection: Connection, visit: Visit) -> int:
-        """One connection from its coming to its end; returns what a process of its own would have exited with."""
+    async def _look_up_first(self, connection: Connection, visit: Visit) -> bool:
+        """Find out names, and say the banner, before the client is let in."""
         peer = visit.peer
         if self._options.local_name is None:
             peer.local = await self._own_name(peer.local_ip, visit.warm)
         if self._options.host_lookup:
             peer.host = await self._host_name(peer.ip, visit.warm, paranoid=self._options.paranoid)
-        found = self._rules.find(peer.ip, peer.host, self.now())
+        if self._options.banner:
+            await connection.write(self._options.banner)
+        conversation = self._admitted(connection, visit)
+        return await conversation if conversation is not None else False
+
+    def _admit(self, connection: Connection, visit: Visit) -> None:
+        conversation = self._admitted(connection, visit)
+        if conversation is not None:
+            connection.start(conversation)
+        else:
+            connection.start(turned_away())
+
+    def _admitted(self, connection: Connection, visit: Visit) -> "Coroutine[object, None, bool] | None":
+        """The session with a client, None when the rules deny him."""
+        found = self._rules.find(visit.peer.ip, visit.peer.host, self.now())
         if self._options.verbosity > 1:
             self._say_verdict(visit, allowed=found.allow)
         if not found.allow:
-            return DENIED
-        if self._options.banner:
-            await connection.write(self._options.banner)
-        return await self.converse(connection, visit, found)
+            visit.exit_code = DENIED
+            return None
+        return self.conversation(connection, visit, found)
 
-    async def converse(self, connection: Connection, visit: Visit, found: Found) -> int:
-        """The session itself, with a client who may connect."""
+    def conversation(self, connection: Connection, visit: Visit, found: Found) -> "Coroutine[object, None, bool]":
+        """The session itself, with a client who may connect; it returns whether he said QUIT."""
         try:
             config = self._site.config(found.key, found.variables, self.now())
         except ControlError as error:
             self._complain(str(error).encode("ascii", "replace"))
-            await connection.close(replies.CONTROLS.wire, linger=True)
-            return 1
+            return turned_away(connection, replies.CONTROLS.wire)
         connection.limit(config.timeoutsmtpd, config.session_timeout)
-        conversation = self._conversation(connection, visit, config, found.variables)
-        return 0 if await conversation.run() else 1
+        return self._conversation(connection, visit, config, found.variables).run()
 
     def _conversation(
             self, connection: Connection, visit: Visit, config: SharedConfig, variables: Mapping[str, bytes]) -> Conversation:
@@ -327,6 +342,13 @@ class Listener:
         self.log.flush()
 
 
+async def turned_away(connection: Connection | None = None, words: bytes = b"") -> bool:
+    """What a client hears who is not served: a refusal, or nothing."""
+    if connection is not None:
+        await connection.close(words, linger=True)
+    return False
+
+
 class HandedHost:
     """The Host of one connection that tcpserver has accepted: it has counted it, and asked its own rules."""
 
@@ -343,13 +365,18 @@ class HandedHost:
     def begin(self, connection: Connection, transport: asyncio.Transport) -> None:
         """See Host."""
         self._listener.hold(connection, self._visit)
-        connection.start(self._listener.converse(connection, self._visit, self._found))
+        connection.start(self._listener.conversation(connection, self._visit, self._found))
 
-    def end(self, connection: Connection, exit_code: int | None, fault: BaseException | None) -> None:
+    def end(self, connection: Connection, well: bool, fault: BaseException | None) -> None:
         """See Host."""
         self._listener.let_go(connection, fault)
         if not self._over.done():
-            self._over.set_result(FAULT if exit_code is None else exit_code)
+            self._over.set_result(exit_code(well, fault))
+
+
+def exit_code(well: bool, fault: BaseException | None) -> int:
+    """What a process of its own would have exited with."""
+    return 111 if fault is not None else 0 if well else 1
 
 
 def surroundings(peer: Peer, variables: Mapping[str, bytes]) -> dict[bytes, bytes]:
@@ -422,7 +449,7 @@ async def _drain(listener: Listener, seconds: float) -> None:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from ..qmail.logline import Pairs
     from .committed import Arrive

@@ -11,7 +11,7 @@ import uvloop
 from qsmtpd.drivers.connection import INPUT_MAX, Connection
 from qsmtpd.drivers.wheel import Wheel
 
-Talk = Callable[[Connection], Coroutine[object, None, int | None]]
+Talk = Callable[[Connection], Coroutine[object, None, bool]]
 
 
 class Host:
@@ -33,7 +33,7 @@ class Host:
         connection.start(self._talk(connection))
         self.wheel.add(connection)
 
-    def end(self, connection: Connection, exit_code: int | None, fault: BaseException | None) -> None:
+    def end(self, connection: Connection, well: bool, fault: BaseException | None) -> None:
         self.ended.set_result(fault)
 
     async def sweep(self) -> None:
@@ -63,7 +63,7 @@ def played(
     return uvloop.run(run())
 
 
-async def echo(connection: Connection) -> None:
+async def echo(connection: Connection) -> bool:
     while data := await connection.read():
         await connection.write(data.upper())
     await connection.close(b"bye", linger=False)
@@ -82,7 +82,7 @@ def test_bytes_go_both_ways_and_the_end_is_seen() -> None:
 
 
 def test_futures_are_waited_for_and_bytes_meanwhile_kept() -> None:
-    async def slow(connection: Connection) -> None:
+    async def slow(connection: Connection) -> bool:
         data = await connection.read()
         await asyncio.sleep(0.1)
         await asyncio.sleep(0)
@@ -95,7 +95,7 @@ def test_futures_are_waited_for_and_bytes_meanwhile_kept() -> None:
 
 
 def test_the_fault_of_a_future_is_the_conversations() -> None:
-    async def failing(connection: Connection) -> None:
+    async def failing(connection: Connection) -> bool:
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_soon(future.set_exception, ValueError("no"))
         try:
@@ -108,7 +108,7 @@ def test_the_fault_of_a_future_is_the_conversations() -> None:
 
 
 def test_a_fault_ends_one_session() -> None:
-    async def broken(connection: Connection) -> None:
+    async def broken(connection: Connection) -> bool:
         await connection.read()
         raise RuntimeError("a bug")
 
@@ -121,7 +121,7 @@ def test_a_fault_ends_one_session() -> None:
 def test_a_silent_client_meets_its_deadline(timeouts: tuple[float, float]) -> None:
     """A34: of the command, and of the session."""
 
-    async def patient(connection: Connection) -> None:
+    async def patient(connection: Connection) -> bool:
         try:
             await connection.read()
         except TimeoutError:
@@ -136,7 +136,7 @@ def test_a_silent_client_meets_its_deadline(timeouts: tuple[float, float]) -> No
 def test_a_byte_now_and_then_renews_nothing() -> None:
     """A34."""
 
-    async def reading(connection: Connection) -> None:
+    async def reading(connection: Connection) -> bool:
         try:
             while await connection.read():
                 pass
@@ -158,7 +158,7 @@ def test_a_client_that_never_reads_is_waited_for_and_then_left() -> None:
     """A35: what it is sent does not grow."""
     sent = []
 
-    async def talker(connection: Connection) -> None:
+    async def talker(connection: Connection) -> bool:
         try:
             while True:
                 await connection.write(b"y" * 100_000)
@@ -178,7 +178,7 @@ def test_a_busy_conversation_is_not_buried_in_input() -> None:
     """A39: not much more than INPUT_MAX is taken before it is looked at."""
     seen: list[int] = []
 
-    async def busy(connection: Connection) -> None:
+    async def busy(connection: Connection) -> bool:
         await connection.read()
         await asyncio.sleep(0.5)
         seen.append(connection.bytes_in)
@@ -201,7 +201,7 @@ def test_a_busy_conversation_is_not_buried_in_input() -> None:
 def test_who_has_gone_is_told_to_the_conversation() -> None:
     noticed: list[str] = []
 
-    async def waiting(connection: Connection) -> None:
+    async def waiting(connection: Connection) -> bool:
         try:
             while True:
                 await connection.write(b"a" * 1000)
@@ -220,7 +220,7 @@ def test_who_has_gone_is_told_to_the_conversation() -> None:
 def test_the_last_words_are_read_though_the_client_goes_on_sending() -> None:
     """A38: no reset eats the refusal."""
 
-    async def refuse(connection: Connection) -> None:
+    async def refuse(connection: Connection) -> bool:
         await connection.read()
         await connection.close(b"554 no\r\n", linger=True)
 
@@ -240,7 +240,7 @@ def test_who_speaks_before_the_greeting(pause: float, early: bool) -> None:
     """A18."""
     found: list[bool] = []
 
-    async def greet(connection: Connection) -> None:
+    async def greet(connection: Connection) -> bool:
         found.append(await connection.early(0.3))
         await connection.write(b"220\r\n")
         await connection.read()
