@@ -6,7 +6,11 @@ from pathlib import Path
 import cdbx
 import pytest
 
+from qsmtpd.lookups import databases
 from qsmtpd.lookups.databases import LOOK_AGAIN, Databases
+
+HELD = 2
+"""Descriptors of a database: of the copy in memory, and of its mapping."""
 
 
 class Clock:
@@ -65,14 +69,14 @@ def test_it_is_open_once_and_the_old_one_is_closed(site: Site) -> None:
     site.write(b"old")
     before = descriptors()
     sessions = [site.databases.current("a.cdb") for _ in range(100)]
-    assert descriptors() == before + 1
+    assert descriptors() == before + HELD
     site.write(b"new")
     site.later()
     assert site.has(b"new")
-    assert descriptors() == before + 2
+    assert descriptors() == before + 2 * HELD
     assert all(found is not None and b"old" in found for found in sessions)
     sessions.clear()
-    assert descriptors() == before + 1
+    assert descriptors() == before + HELD
 
 
 def test_one_that_comes_and_goes(site: Site) -> None:
@@ -96,7 +100,7 @@ def test_one_that_is_broken_recovers_by_itself(site: Site) -> None:
     for _ in range(3):
         with pytest.raises(OSError, match="no cdb"):
             site.has(b"x")
-    assert descriptors() == before - 1, "the good one is closed, and no bad one is open"
+    assert descriptors() == before - HELD, "the good one is closed, and no bad one is open"
     site.write(b"x", b"y")
     assert site.has(b"y")
 
@@ -115,3 +119,26 @@ def test_written_in_place_with_the_same_size(site: Site) -> None:
     (site.path / "a.cdb").write_bytes(other)
     site.later()
     assert site.has(b"new")
+
+
+def test_a_copy_cannot_be_changed_under_us_whatever_becomes_of_the_file(site: Site) -> None:
+    """A131: truncated in place, it neither ends us by SIGBUS nor makes anybody unknown until it is looked at again."""
+    site.write(b"x")
+    assert site.has(b"x")
+
+    os.truncate(site.path / "a.cdb", 0)
+
+    assert site.has(b"x")
+    site.later()
+    with pytest.raises(OSError, match="no cdb"):
+        site.has(b"x")
+
+
+def test_one_that_is_too_large_is_read(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(databases, "COPIED_MAX", 100)
+    before = descriptors()
+    site.write(b"x")
+
+    assert site.has(b"x")
+    assert not site.has(b"y")
+    assert descriptors() == before + 1
