@@ -1,9 +1,9 @@
 """The cdb files of a process of many sessions: each is open once, and shared; a session sees one state of each.
 
-A file of up to COPIED_MAX bytes is copied into memory that can no longer change, and looked into there: a look takes a tenth of a
-microsecond.  A larger one is read, which takes two when the kernel has it in memory, and stays on the event loop all the same; a
-list of ten million addresses of which nothing is in memory costs an SSD a tenth of a millisecond each time.  Files themselves are
-not mapped, for one that somebody truncates would end us by SIGBUS.
+A file of up to COPIED_MAX bytes is copied into memory that can no longer change, and looked into there: a look takes a tenth of
+a microsecond.  A larger one is read, which takes two when the kernel has it in memory, and is done on the event loop all the
+same; a list of ten million addresses of which nothing is in memory costs an SSD a tenth of a millisecond each time.  Files
+themselves are not mapped, for one that somebody truncates would end us by SIGBUS.
 """
 
 import os
