@@ -87,10 +87,13 @@ def _copied(path: str, whole: "cdbx.CDB | None") -> "cdbx.CDB | None":
         if os.pwrite(fd, data, 0) != len(data):
             raise OSError("no room for a copy")
         fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
-        return cdbx.CDB(fd, close=True, mmap=True)
     except BaseException:
         os.close(fd)
         raise
+    try:
+        return cdbx.CDB(fd, close=True, mmap=True)  # it closes the descriptor whatever comes of it
+    except ValueError as error:
+        raise OSError(f"no cdb: {error}") from error
 
 
 def _mark(path: str) -> "Mark | None":
