@@ -60,22 +60,6 @@ def parse(line: bytes) -> Rule | None:
     return Rule(_addresses(address), allow, _variables(instructions[5 if allow else 4:]), text)
 
 
-def order(ip: bytes, host: bytes | None = None, info: bytes | None = None) -> Iterator[bytes]:
-    """The addresses for which tcpserver looks, first to last; host and info are None when they are not known."""
-    if info is not None:
-        yield info + b"@" + ip
-        if host is not None:
-            yield info + b"@=" + host
-    yield ip
-    if host is not None:
-        yield b"=" + host
-    yield from (ip[:end + 1] for end in range(len(ip) - 1, -1, -1) if ip[end:end + 1] == b".")
-    if host is not None:
-        yield from (b"=" + host[at:] for at in range(len(host)) if host[at:at + 1] == b".")
-        yield b"="
-    yield b""
-
-
 def wider(address: bytes) -> Iterator[bytes]:
     """The addresses that would be looked for if there were no rule for this one, first to last."""
     _, at, peer = address.rpartition(b"@")

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tools.tcprules import Rule, RuleError, order, parse, wider
+from qsmtpd.qmail.tcprules import order
+from tools.tcprules import Rule, RuleError, parse, wider
 
 
 def compiled(directory: Path, text: bytes) -> int:

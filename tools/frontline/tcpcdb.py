@@ -11,9 +11,9 @@ from qsmtpd.checks.base import LookupFailedError
 from qsmtpd.drivers.stdio import complete
 from qsmtpd.lookups.blocking import BlockingLookups
 from qsmtpd.qmail.control import Control
+from qsmtpd.qmail.tcprules import order
 
 from ..command import MistakeError, shown
-from ..tcprules import order
 from .databases import damage
 
 
