@@ -68,6 +68,7 @@ class Case(NamedTuple):
     budget   CPU ms and MiB that it may take; 0: none is set
     marks    beginnings of lines of which the log must have one a session
     source   Postfix's generator instead of ours
+    listener  it takes tcpserver's place
     """
 
     group: str
@@ -79,6 +80,7 @@ class Case(NamedTuple):
     budget: tuple[float, float] = (0.0, 0.0)
     marks: tuple[str, ...] = ()
     source: bool = False
+    listener: bool = False
 
 
 class Site:
@@ -158,17 +160,23 @@ def _sessions(site: Site, many: int) -> list[Case]:
     shim = {"QMAILQUEUE": str(site.bin / "qqshim")}
     hold = {"QMAILQUEUE": str(site.bin / "holdq-queue")}
     large = {"CONTROLDIR": str(site.home / "control-many")}
+    listen = [VENV / "bin/qsmtpd-listen"]
     return [
         *_floors(site, HARVEST),
         Case(HARVEST, "qsmtpd, 1,000 addresses", qsmtpd, budget=(12, 12), marks=("session ",)),
         Case(HARVEST, f"qsmtpd, {many:,} addresses", qsmtpd, large, budget=(12, 12), marks=("session ",)),
+        Case(HARVEST, "qsmtpd-listen, 1,000 addresses", listen, weight=8, budget=(0.45, 0), marks=("session ",), listener=True),
         *_floors(site, DELIVER),
         Case(DELIVER, "qsmtpd, a queue program in C that keeps nothing", qsmtpd, marks=lines),
         Case(DELIVER, "the same, by Postfix's smtp-source", qsmtpd, marks=lines, source=True),
         Case(DELIVER, "qsmtpd, holdq-queue: on the disk before 250", qsmtpd, hold, marks=(*lines, "hold ")),
         Case(DELIVER, "qsmtpd, qqshim without scanners, that queue program", qsmtpd, shim, marks=(*lines, "message qp=")),
+        Case(DELIVER, "qsmtpd-listen, that queue program", listen, weight=4, marks=lines, listener=True),
+        Case(DELIVER, "qsmtpd-listen, into the spool of holdq: on the disk before 250", listen, hold, weight=4, budget=(0.6, 0),
+             marks=(*lines, "hold "), listener=True),
         *_floors(site, CONNECT),
         Case(CONNECT, "qsmtpd", qsmtpd, marks=("session ",)),
+        Case(CONNECT, "qsmtpd-listen", listen, weight=16, budget=(0.08, 0), marks=("session ",), listener=True),
     ]
 
 

@@ -48,8 +48,12 @@ class Server:
 
 
 @contextmanager
-def serving(place: Path, argv: Sequence[str | Path], environment: dict[str, str], log: Path) -> Iterator[Server]:
+def serving(
+        place: Path, argv: Sequence[str | Path], environment: dict[str, str], log: Path, listener: bool = False,
+) -> Iterator[Server]:
     """A program under tcpserver for the time of a with statement.
+
+    listener  it is no program for tcpserver, but takes its place, with one worker
 
     tcpserver finds a free port and prints it, so no session is spent on finding out whether it is there.  When the statement
     ends, cost waits for the sessions that still run, and only then adds up.
@@ -57,7 +61,10 @@ def serving(place: Path, argv: Sequence[str | Path], environment: dict[str, str]
     Raises:
         BenchError: it does not start.
     """
-    command = [place / "cost", 1, TCPSERVER, "-1", "-DHRl", "mx.bench.test", "-c", 200, "-b", 1024, "127.0.0.1", 0, *argv]
+    options = ["-1", "-DHRl", "mx.bench.test", "-c", 200, "-b", 1024]
+    command = [place / "cost", 1, TCPSERVER, *options, "127.0.0.1", 0, *argv]
+    if listener:
+        command = [place / "cost", 1, *argv, *options, "--workers", 1, "127.0.0.1", 0]
     with log.open("wb") as output:
         process = pinned(command, SERVER, env=environment, stderr=output)
     assert process.stdout

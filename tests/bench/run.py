@@ -68,7 +68,7 @@ def measure(case: Case, site: Site, extent: Extent) -> Sample:
 
 def _sessions(case: Case, site: Site, count: int, log: Path) -> Sample:
     at_once = AT_ONCE[case.group]
-    with instruments.serving(site.place, case.argv, site.environment(case.environment), log) as server:
+    with instruments.serving(site.place, case.argv, site.environment(case.environment), log, case.listener) as server:
         if case.source:
             instruments.smtp_source(server.port, count, at_once, MESSAGE_SIZE)
         else:
