@@ -6,6 +6,7 @@ deferred for that is refused instead, which is to say that the holding queue put
 """
 
 from qsmtpd.qmail import env
+from qsmtpd.rules.atonce import complete
 from qsmtpd.rules.evaluate import read
 from qsmtpd.rules.fates import ACCEPT, fate
 from qsmtpd.rules.rule import SOFTENED
@@ -157,20 +158,9 @@ class Ruling:
             "score": b"" if score is None else b"%.1f" % score, "rule": b"%d" % rule.line}
 
 
-def complete(coroutine: "Coroutine[None, None, T]") -> "T":
-    """The result of a coroutine that never suspends: whoever it asks answers at once."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    raise AssertionError("a reading has suspended")
-
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping
-    from typing import TypeVar
+    from collections.abc import Callable, Iterable, Mapping
 
     from qsmtpd.rules.evaluate import Reading
     from qsmtpd.rules.rule import Rule
@@ -181,4 +171,3 @@ if TYPE_CHECKING:
     from .receive import Mail
     from .site import Site
 
-    T = TypeVar("T")

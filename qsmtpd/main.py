@@ -9,12 +9,13 @@ from .checks.base import Mail
 from .config import Config
 from .drivers.conversation import Conversation
 from .drivers.journal import Journal
-from .drivers.stdio import BlockingQueue, DescriptorWire, complete
+from .drivers.stdio import BlockingQueue, DescriptorWire
 from .lookups.blocking import BlockingLookups
 from .policy import Policy
 from .qmail import env, logline, process
 from .qmail.control import Control
 from .replies import Reply
+from .rules.atonce import complete
 from .session import Session
 
 

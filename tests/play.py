@@ -13,12 +13,12 @@ from qsmtpd.checks.base import Mail
 from qsmtpd.config import Config
 from qsmtpd.drivers.conversation import Conversation
 from qsmtpd.drivers.journal import Journal
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.lookups.blocking import BlockingLookups
 from qsmtpd.policy import Policy
 from qsmtpd.qmail.control import Control
 from qsmtpd.qmail.env import Peer
 from qsmtpd.qmail.outcome import Outcome
+from qsmtpd.rules.atonce import complete
 from qsmtpd.session import Session
 from tests.conftest import QmailHome
 from tests.transcript import Dialogue

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.policy import Policy
+from qsmtpd.rules.atonce import complete
 from qsmtpd.rules.default import TEXT
 from qsmtpd.rules.parse import parse
 from qsmtpd.rules.site import parse_tags

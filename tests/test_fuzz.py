@@ -16,12 +16,12 @@ from qsmtpd.checks.base import Mail
 from qsmtpd.config import Config
 from qsmtpd.drivers.conversation import Conversation
 from qsmtpd.drivers.journal import Journal
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.policy import Disposal, Policy
 from qsmtpd.qmail import logline
 from qsmtpd.qmail.control import Control
 from qsmtpd.qmail.env import Peer
 from qsmtpd.qmail.outcome import Outcome
+from qsmtpd.rules.atonce import complete
 from qsmtpd.rules.rule import VERBS, Rule, draw
 from qsmtpd.rules.vocabulary import MESSAGE, RCPT
 from qsmtpd.ruling import Ruled, Ruling, Verdict

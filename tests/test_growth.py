@@ -6,8 +6,8 @@ from types import FrameType
 
 import pytest
 
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.policy import Policy
+from qsmtpd.rules.atonce import complete
 from tests.qsmtpd.world import DictLookups, Settings, mail
 
 GOOD, BAD = b"good@bench.test", b"bad@bench.test"

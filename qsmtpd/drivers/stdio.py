@@ -158,22 +158,9 @@ class BlockingQueue:
             run.abort()
 
 
-def complete(coroutine: "Coroutine[None, None, T]") -> "T":
-    """The result of a coroutine that never suspends: all that it awaits blocks instead."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    raise AssertionError("a blocking look-up has suspended")
-
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-    from typing import TypeVar
 
     from ..qmail.outcome import Outcome
     from ..qmail.queue import QueueRun
 
-    T = TypeVar("T")

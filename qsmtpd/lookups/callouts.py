@@ -15,6 +15,7 @@ from ..netblock import address as parsed_address
 from ..netblock import netblock
 from ..qmail.logline import quote
 from ..qmail.settings import Setting, Settings
+from ..rules.atonce import complete
 from . import turns
 from .outside import Outside
 from .smtpclient import Inquiry
@@ -263,25 +264,13 @@ class BlockingCallouts(SessionCallouts):
         return await self._conclude(callout)
 
 
-def complete(coroutine: "Coroutine[None, None, T]") -> "T":
-    """The result of a coroutine that never suspends, as those of blocking look-ups: for pyspf, which is not async."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    raise AssertionError("a blocking look-up has suspended")
-
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
-    from typing import TypeVar
+    from collections.abc import Awaitable, Callable
 
     from ..checks.base import Dns, Store
     from ..qmail.control import Control
     from .smtpclient import Place
 
-    T = TypeVar("T")
     Turn = tuple[bytes, int]
     Places = Callable[[], Awaitable[list[Place]]]

@@ -9,7 +9,7 @@ from threading import Thread
 
 from ..checks.base import LookupFailedError
 from ..qmail.settings import Settings
-from .callouts import complete
+from ..rules.atonce import complete
 from .store import SETTINGS, TIMEOUT, open_store
 from .waiting import within
 

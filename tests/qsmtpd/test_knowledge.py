@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qsmtpd.checks.base import LookupFailedError, Mail
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.knowledge import Knowledge
+from qsmtpd.rules.atonce import complete
 from qsmtpd.rules.vocabulary import CONNECT, HELO, MAIL, MESSAGE, RCPT, TERMS
 from tests.qsmtpd.world import DictLookups, Settings, mail
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from qsmtpd.checks.base import LookupFailedError, Mail
 from qsmtpd.checks.validrcpt import ValidRcpt
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.policy import HOPS_MAX, Disposal, Policy
+from qsmtpd.rules.atonce import complete
 from qsmtpd.rules.default import TEXT
 from qsmtpd.ruling import Verdict
 from tests.qsmtpd.world import DictLookups, Settings, mail

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qsmtpd.checks.validrcpt import ValidRcpt
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.knowledge import Knowledge
 from qsmtpd.policy import Policy
+from qsmtpd.rules.atonce import complete
 from qsmtpd.rules.rule import Rule
 from qsmtpd.rules.vocabulary import CONNECT, HELO, MAIL, MESSAGE, RCPT
 from qsmtpd.ruling import Ruled, Ruling

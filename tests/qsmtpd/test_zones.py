@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qsmtpd.checks.base import LookupFailedError
-from qsmtpd.drivers.stdio import complete
+from qsmtpd.rules.atonce import complete
 from qsmtpd.rules.site import SiteTag
 from qsmtpd.zones import OUT, ListCheck, Points, fault, of_address, of_domain
 from tests.qsmtpd.checks.dnsworld import Dns

@@ -8,13 +8,13 @@ from typing import NamedTuple, TypeVar
 from qsmtpd import replies
 from qsmtpd.checks.base import LookupFailedError, Mail
 from qsmtpd.dotstuff import HopCounter
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.headersection import HeaderSection
 from qsmtpd.policy import Disposal, Policy
 from qsmtpd.qmail import env
 from qsmtpd.qmail.control import ControlError
 from qsmtpd.qmail.env import Peer
 from qsmtpd.replies import Reply
+from qsmtpd.rules.atonce import complete
 from qsmtpd.rules.vocabulary import CONTENT
 from qsmtpd.ruling import Ruled, Verdict
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from qsmtpd.drivers.stdio import complete
+from qsmtpd.rules.atonce import complete
 from qsmtpd.rules.evaluate import read
 from qsmtpd.rules.rule import Rules
 from qsmtpd.rules.vocabulary import CONNECT, HELO, MAIL, RCPT

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from qsmtpd import zones
 from qsmtpd.checks.base import LookupFailedError
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.qmail.control import Control
+from qsmtpd.rules.atonce import complete
 from qsmtpd.rules.site import ZONES, SiteTag, parse_tags, tag_faults
 
 from .findings import Finding, error, warning

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import cdbx
 
 from qsmtpd.checks.base import LookupFailedError
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.lookups.blocking import BlockingLookups
 from qsmtpd.qmail.control import Control
 from qsmtpd.qmail.tcprules import order
+from qsmtpd.rules.atonce import complete
 
 from ..command import MistakeError, shown
 from .databases import damage

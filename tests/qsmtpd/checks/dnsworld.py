@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.lookups.dnssocket import Server
 from qsmtpd.lookups.marks import Marks
 from qsmtpd.lookups.resolver import Resolver
+from qsmtpd.rules.atonce import complete
 from tests.nameservers import internet
 from tests.qsmtpd.world import DictDns, DictLookups
 

@@ -7,7 +7,7 @@ import pytest
 
 from qsmtpd.checks.base import LookupFailedError
 from qsmtpd.checks.dnsbl import configured
-from qsmtpd.drivers.stdio import complete
+from qsmtpd.rules.atonce import complete
 from tests.nameservers import lying
 from tests.qsmtpd.checks.dnsworld import answer, lookups, world
 from tests.qsmtpd.checks.site import site

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from qsmtpd.checks.base import LookupFailedError, Mail
 from qsmtpd.checks.greylist import FOREVER, SETTINGS, Greylist, configured
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.lookups.sqlitestore import SqliteStore
 from qsmtpd.qmail.control import ControlError
+from qsmtpd.rules.atonce import complete
 from tests.conftest import QmailHome
 from tests.play import run_program
 from tests.qsmtpd.world import DictLookups, DictStore, Source, mail

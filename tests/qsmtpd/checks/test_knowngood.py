@@ -6,10 +6,10 @@ import pytest
 
 from qsmtpd.checks.base import LookupFailedError
 from qsmtpd.checks.knowngood import SETTINGS, KnownGood, configured
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.lookups.sqlitestore import SqliteStore
 from qsmtpd.netblock import Netblocks
 from qsmtpd.qmail.control import ControlError
+from qsmtpd.rules.atonce import complete
 from tests.qsmtpd.world import DictLookups, DictStore, Source, mail
 
 DAY = 86400.0

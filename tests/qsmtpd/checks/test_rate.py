@@ -6,8 +6,8 @@ import pytest
 
 from qsmtpd.checks.base import LookupFailedError
 from qsmtpd.checks.rate import Rate, configured
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.lookups.sqlitestore import SqliteStore
+from qsmtpd.rules.atonce import complete
 from tests.qsmtpd.world import DictLookups, DictStore, Source, mail
 
 BOTH = ("rate", "net-rate")

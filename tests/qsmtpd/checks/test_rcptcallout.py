@@ -6,8 +6,8 @@ import pytest
 
 from qsmtpd.checks.base import LookupFailedError
 from qsmtpd.checks.rcptcallout import configured
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.qmail.control import ControlError
+from qsmtpd.rules.atonce import complete
 from tests.qsmtpd.checks.site import site
 from tests.qsmtpd.world import DictLookups, FixedCallouts, mail
 

@@ -7,7 +7,7 @@ import pytest
 
 from qsmtpd.checks.base import LookupFailedError
 from qsmtpd.checks.rcptcheck import RcptCheck, configured
-from qsmtpd.drivers.stdio import complete
+from qsmtpd.rules.atonce import complete
 from tests.qsmtpd.checks.site import site
 from tests.qsmtpd.world import DictLookups, mail
 

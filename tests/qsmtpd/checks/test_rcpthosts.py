@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from qsmtpd.checks.base import LookupFailedError
 from qsmtpd.checks.rcpthosts import RcptHosts, with_suffixes
-from qsmtpd.drivers.stdio import complete
+from qsmtpd.rules.atonce import complete
 from tests.qsmtpd.world import DictLookups
 
 HOSTS = st.lists(st.sampled_from([b"a", b"b", b"test", b"."]), max_size=6).map(b"".join)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from qsmtpd.checks.base import LookupFailedError
 from qsmtpd.checks.rdns import NAMES, WORDS, Rdns, configured
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.netblock import address
+from qsmtpd.rules.atonce import complete
 from tests.qsmtpd.checks.dnsworld import Dns, answer, lookups, world
 from tests.qsmtpd.checks.site import site
 from tests.qsmtpd.world import DictLookups, mail

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from qsmtpd.checks.sendercallout import configured
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.qmail.control import ControlError
+from qsmtpd.rules.atonce import complete
 from tests.qsmtpd.checks.site import found, site
 from tests.qsmtpd.world import DictLookups, FixedCallouts, mail
 

@@ -6,7 +6,7 @@ import pytest
 
 from qsmtpd.checks.base import LookupFailedError
 from qsmtpd.checks.senderdns import SenderDns
-from qsmtpd.drivers.stdio import complete
+from qsmtpd.rules.atonce import complete
 from tests.qsmtpd.checks.dnsworld import Dns, answer, lookups, world
 from tests.qsmtpd.world import DictLookups, mail
 

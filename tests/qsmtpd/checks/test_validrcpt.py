@@ -4,7 +4,7 @@ import pytest
 
 from qsmtpd.checks.base import LookupFailedError
 from qsmtpd.checks.validrcpt import RecipientsRule, ValidRcpt
-from qsmtpd.drivers.stdio import complete
+from qsmtpd.rules.atonce import complete
 from tests.qsmtpd.world import DictLookups
 
 

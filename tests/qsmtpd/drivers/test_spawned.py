@@ -13,9 +13,10 @@ import pytest
 
 from qsmtpd.drivers import spawned
 from qsmtpd.drivers.spawned import Room, SpawnedQueue
-from qsmtpd.drivers.stdio import BlockingQueue, complete
+from qsmtpd.drivers.stdio import BlockingQueue
 from qsmtpd.qmail import queue
 from qsmtpd.qmail.outcome import Outcome
+from qsmtpd.rules.atonce import complete
 from tests.byhand import Stepped, by_hand, together
 from tests.queueprograms import ENVELOPE, PROGRAMS, QUEUED, READ_ALL, RECIPIENTS, SENDER, Program, Reply
 from tests.servers import wait_until

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qsmtpd.checks.base import LookupFailedError
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.lookups.blocking import BlockingLookups, own_addresses
 from qsmtpd.lookups.warm import Warm
 from qsmtpd.qmail.control import Control
+from qsmtpd.rules.atonce import complete
 from tests.onloop import Blocking, OnLoop, on_loop
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from qsmtpd.checks.base import LookupFailedError
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.lookups import turns
 from qsmtpd.lookups.callouts import BlockingCallouts, CalloutSettings
 from qsmtpd.lookups.sqlitestore import SqliteStore
 from qsmtpd.lookups.store import NoStore
 from qsmtpd.lookups.warmcallouts import UnderWay, WarmCallouts
 from qsmtpd.qmail.control import Control, ControlError
+from qsmtpd.rules.atonce import complete
 from tests.onloop import Blocking, OnLoop, on_loop
 from tests.servers import free_port, wait_until
 from tests.upstreams import Upstream, polite, upstream

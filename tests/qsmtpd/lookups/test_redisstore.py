@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from qsmtpd.checks.base import LookupFailedError
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.lookups.redisstore import RedisStore
 from qsmtpd.lookups.store import PAUSE
+from qsmtpd.rules.atonce import complete
 from tests.servers import Service, free_port, listens, running
 
 

@@ -11,12 +11,12 @@ import dns.rdatatype
 import pytest
 
 from qsmtpd.checks.base import LookupFailedError
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.lookups.dnssocket import Server
 from qsmtpd.lookups.marks import STRIKES, Marks
 from qsmtpd.lookups.resolver import PATIENCE, RESOLVER_MARK, Resolver, from_system, server, system_servers
 from qsmtpd.lookups.warmdns import SessionDns, WarmDns
 from qsmtpd.qmail.control import Control, ControlError
+from qsmtpd.rules.atonce import complete
 from tests.nameservers import internet, lying, nsd, open_directory, reply
 from tests.onloop import Blocking, on_loop
 from tests.servers import free_port

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qsmtpd.checks.base import LookupFailedError
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.lookups import warmspf
 from qsmtpd.lookups.dnssocket import Server
 from qsmtpd.lookups.resolver import Resolver
 from qsmtpd.lookups.spf import evaluate
+from qsmtpd.rules.atonce import complete
 from tests.nameservers import nsd, open_directory
 from tests.onloop import on_loop
 

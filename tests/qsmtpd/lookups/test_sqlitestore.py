@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from qsmtpd.checks.base import LookupFailedError
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.lookups.sqlitestore import SqliteStore
 from qsmtpd.lookups.store import HALFLIVES, LONGEST
+from qsmtpd.rules.atonce import complete
 
 ROOT = Path(__file__).parents[3]
 
@@ -290,7 +290,7 @@ def test_somebody_elses_file(path: Path) -> None:
     script = f"""
 import os, sys
 os.setgid(65534); os.setuid(int(sys.argv[1]))
-from qsmtpd.drivers.stdio import complete
+from qsmtpd.rules.atonce import complete
 from qsmtpd.lookups.sqlitestore import SqliteStore
 complete(SqliteStore({str(path)!r}).put(b"a", b"1", 60))
 """
@@ -355,7 +355,7 @@ def test_other_files(path: Path) -> None:
 
 ALL_AT_ONCE = """
 import os, sys, time
-from qsmtpd.drivers.stdio import complete
+from qsmtpd.rules.atonce import complete
 from qsmtpd.lookups.sqlitestore import SqliteStore
 for i in range(20):
     start, children = time.monotonic() + 0.02, []
@@ -447,7 +447,7 @@ import sys
 sys.path[:0] = [{root!r}]
 before = set(sys.modules)
 from qsmtpd.lookups.store import open_store
-from qsmtpd.drivers.stdio import complete
+from qsmtpd.rules.atonce import complete
 store = open_store(b"sqlite:" + {path!r}.encode(), "/")
 complete(store.get(b"a"))
 complete(store.put(b"a", b"1", 60))

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from qsmtpd.checks.base import LookupFailedError
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.lookups.redisstore import RedisStore
 from qsmtpd.lookups.sqlitestore import SqliteStore
 from qsmtpd.lookups.store import LIMIT, PAUSE, SETTINGS, NoStore, Outage, open_store
 from qsmtpd.lookups.warmstore import WarmStore
+from qsmtpd.rules.atonce import complete
 from tests.onloop import Blocking, on_loop
 from tests.servers import running
 
@@ -142,7 +142,7 @@ def test_values_counts_and_claims_do_not_meet(store: AnyStore) -> None:
 
 COUNTER = """
 import sys
-from qsmtpd.drivers.stdio import complete
+from qsmtpd.rules.atonce import complete
 from qsmtpd.lookups.store import open_store
 store = open_store(sys.argv[1].encode(), "/nowhere")
 sys.stdin.read()

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from qsmtpd.checks.base import LookupFailedError
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.lookups import turns
 from qsmtpd.lookups.sqlitestore import SqliteStore
+from qsmtpd.rules.atonce import complete
 
 
 class Clock:

@@ -3,8 +3,8 @@
 import pytest
 
 from qsmtpd.checks.base import LookupFailedError
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.qmail.control import Control
+from qsmtpd.rules.atonce import complete
 from qsmtpd.rules.vocabulary import CONNECT, MAIL, RCPT
 from tests.conftest import QmailHome
 from tests.play import environment

@@ -4,10 +4,10 @@ import os
 import time
 from pathlib import Path
 
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.lookups.marks import Marks
 from qsmtpd.lookups.sqlitestore import SqliteStore
 from qsmtpd.qmail.control import Control
+from qsmtpd.rules.atonce import complete
 from tests.qsmtpd.world import DictDns, DictStore
 from tools.frontline.onlooker import Onlooker, ReadMarks, ReadStore, TimedDns
 from tools.frontline.stopwatch import Stopwatch

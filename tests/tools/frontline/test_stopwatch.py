@@ -5,7 +5,7 @@ import time
 import pytest
 
 from qsmtpd.checks.base import LookupFailedError, Mail
-from qsmtpd.drivers.stdio import complete
+from qsmtpd.rules.atonce import complete
 from tests.qsmtpd.world import DictLookups, mail
 from tools.frontline.stopwatch import NotHere, Stopwatch, TimedCheck
 

@@ -1,8 +1,8 @@
 """Every rule that was read, in order, with what it asked and what was known before."""
 
 from qsmtpd.checks.base import LookupFailedError, Mail
-from qsmtpd.drivers.stdio import complete
 from qsmtpd.knowledge import Knowledge
+from qsmtpd.rules.atonce import complete
 from qsmtpd.rules.vocabulary import CONNECT, RCPT, TERMS
 from tests.qsmtpd.world import DictLookups, Settings, mail, rules
 from tools.frontline.stopwatch import Stopwatch
