@@ -29,8 +29,15 @@ def dns(running: OnLoop, *ports: int, budget: float = 10) -> WarmDns:
 
 
 def sockets() -> int:
-    links = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if os.path.lexists(f"/proc/self/fd/{fd}")]
-    return sum(link.startswith("socket:") for link in links)
+    return sum(target(fd).startswith("socket:") for fd in os.listdir("/proc/self/fd"))
+
+
+def target(fd: str) -> str:
+    """What a descriptor stands for; "" when it has been closed meanwhile."""
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    except FileNotFoundError:
+        return ""
 
 
 def test_what_many_ask_at_once_is_asked_once(running: OnLoop) -> None:
@@ -60,9 +67,9 @@ def test_so_many_are_under_way_and_the_others_wait(running: OnLoop, monkeypatch:
 
     with lying(behave) as server:
         before = sockets()
-        shared = dns(running, server.port)
-        answers = together([SessionDns(shared).ask(b"n%d.test" % number, "A") for number in range(300)], running)
-        assert answers == [(b"192.0.2.1",)] * 300
+        shared = dns(running, server.port, budget=60)
+        answers = together([SessionDns(shared).ask(b"n%d.test" % number, "A") for number in range(100)], running)
+        assert answers == [(b"192.0.2.1",)] * 100
         assert most <= before + 10
         assert sockets() == before
 
