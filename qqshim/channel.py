@@ -63,6 +63,15 @@ def detect() -> Channel | None:
     return None
 
 
+def tell_score(channel: Channel | None, score: float | None) -> None:
+    """Tell qsmtpd the score of a message that is handed on; nobody else would understand it."""
+    if channel is not None and channel.reply_lines and score is not None:
+        try:
+            os.write(channel.fd, b"score=%.1f\n" % score)
+        except OSError:
+            pass
+
+
 def refuse(channel: Channel | None, reply: Reply) -> int:
     """Say it on the channel; returns what to exit with, which is 31 or 71 when the words cannot be said."""
     if channel is not None:

@@ -105,11 +105,13 @@ def _run(call: Call) -> int:
             return _refuse(call, ruled.reply, facts)
         if not stage.put_aside(ruled, directory):
             call.log(b"discarded", *facts)
+            channel.tell_score(call.channel, verdict.score)
             return QUEUED
         fields += b"".join([field + b"\n" for field in ruled.fields])
         program = config.hold_program(settings) if ruled.hold else program
     handon.prepare(mail, fields, directory)
     call.log(b"handed on", *facts, ("next", os.fsencode(program)), ("key", complaint.encode() or None))
+    channel.tell_score(call.channel, verdict.score)
     handon.become(program)
     return INTERNAL_BUG
 

@@ -52,6 +52,9 @@ PROGRAMS = {
     "D": Program(f"{READ_ALL}; printf 'Dno such thing' >&6; exit 82", (554, "5.3.0", ("no such thing",))),
     "Z": Program(f"{READ_ALL}; printf 'Zdown (#4.7.1)\\n' >&6; exit 82", (451, "4.7.1", ("down",))),
     "reply lines": Program(f"{READ_ALL}; printf '550 5.7.1 a\\n550 5.7.1 b\\n' >&6; exit 82", (550, "5.7.1", ("a", "b"))),
+    "a score, and it is queued": Program(f"printf 'score=7.5\\n' >&6; {READ_ALL}", QUEUED),
+    "a score, and then no": Program(
+        f"printf 'score=7.5\\n' >&6; {READ_ALL}; printf '550 5.7.1 no' >&6; exit 82", (550, "5.7.1", ("no",))),
     "hostile words": Program(f"{READ_ALL}; printf 'Da\\033[2J\\377b' >&6; exit 82", (554, "5.3.0", ("a?[2J?b",))),
     "garbage": Program(f"{READ_ALL}; printf garbage >&6; exit 82", NOTHING),
     "talks early": Program(f"printf 'D5.7.1 no' >&6; {READ_ALL}; exit 82", (554, "5.3.0", ("5.7.1 no",))),

@@ -27,14 +27,15 @@ class Mail:
     rcpt, good, bad  recipients of the session: all, accepted, not existing; of the one in hand, all but whether it was accepted
     before       the three numbers as they were when this transaction began
     reasons      name: why a tag holds, a short phrase for replies ({reason}) and for explain; b"" is never put there
+    score        of the message in hand, as its queue program has told it, None when it has not
     waited       minutes that greylisting has kept the message in hand away, None when it has not
     until        when what "blocked" says ends, as text
     """
 
     __slots__ = (
         "bad", "before", "environment", "good", "header", "helo", "hops", "host", "ip", "known", "local_ip", "local_port",
-        "ours", "port", "protocol", "ptr", "rcpt", "reasons", "recipient", "recipients", "relay", "sender", "size",
-        "spf_domain",        "until", "waited")
+        "ours", "port", "protocol", "ptr", "rcpt", "reasons", "recipient", "recipients", "relay", "score", "sender", "size",
+        "spf_domain", "until", "waited")
 
     def __init__(self, peer: "Peer", environment: "Callable[[str], bytes | None]") -> None:
         self.ip = peer.ip
@@ -61,12 +62,13 @@ class Mail:
         self.reasons: dict[str, bytes] = {}
         self.until = b""
         self.waited: int | None = None
+        self.score: float | None = None
 
     def begin(self, sender: bytes, protocol: bytes) -> None:
         """A transaction begins (MAIL)."""
         self.sender = sender
         self.protocol = protocol
-        self.spf_domain = self.waited = None
+        self.spf_domain = self.waited = self.score = None
         self.recipients = []
         self.header = self.size = self.hops = None
         self.before = (self.rcpt, self.good, self.bad)

@@ -14,6 +14,7 @@ from .base import LookupFailedError, Mail
 SETTINGS = (
     Setting("knowngoodmessages", 20, "Accepted messages after which a client is known good, with none refused; 0: never."),
     Setting("knowngooddays", 7, "Days that have to lie between the first of them and today."),
+    Setting("knowngoodscore", 5, "The score above which an accepted message speaks against its client like a refused one."),
     Setting("knowngoodkeep", 35, "Days after the last of them until the client is a stranger again."),
 )
 
@@ -31,7 +32,8 @@ def configured(source: "Source") -> "KnownGood":
     values = Settings(SETTINGS, source.control)
     return KnownGood(
         Netblocks(parsed(source.control, "knowngood", netblock) or ()),
-        values.number("knowngoodmessages"), values.number("knowngooddays") * DAY, values.number("knowngoodkeep") * DAY)
+        values.number("knowngoodmessages"), values.number("knowngooddays") * DAY, values.number("knowngoodkeep") * DAY,
+        values.number("knowngoodscore"))
 
 
 class Record:
@@ -51,12 +53,13 @@ class Record:
 class KnownGood:
     """The check of one session."""
 
-    def __init__(self, listed: Netblocks, messages: int, age: float, keep: float) -> None:
-        """listed  who is good because we say so; messages, age, keep  as in SETTINGS, in seconds."""
+    def __init__(self, listed: Netblocks, messages: int, age: float, keep: float, score: float = 5) -> None:
+        """listed  who is good because we say so; messages, age, keep, score  as in SETTINGS, in seconds."""
         self.listed = listed
         self.messages = messages
         self.age = age
         self.keep = keep
+        self.score = score
 
     async def __call__(self, mail: Mail, lookups: "Lookups", wanted: tuple[str, ...]) -> "Findings":
         """See Check."""
@@ -78,6 +81,8 @@ class KnownGood:
             return
         key = _key(*_client(mail), mail)
         now = int(lookups.now)
+        if mail.score is not None and mail.score > self.score:
+            code = 554
         if 200 <= code < 300:
             record = await self._record(key, lookups) or Record(now, now, 0)
             record.last = max(record.last, now)

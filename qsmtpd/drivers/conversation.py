@@ -212,6 +212,7 @@ class Conversation:
             await self._queue.abort()
             return Verdict(replies.queued(time.time(), self._queue.number))
         outcome = await self._queue.finish(self._policy.mail.sender or b"", envelope)
+        self._policy.mail.score = outcome.score
         if outcome.code:
             return Verdict(Reply(outcome.code, outcome.status, *outcome.lines), "queue")
         return Verdict(replies.queued(time.time(), self._queue.number))

@@ -2,12 +2,17 @@
 
 A program that was told QQREPLY=6 may write reply lines "CODE x.y.z text" on descriptor 6, any code, several lines, and exit
 82.  One that does not know of it writes "Dtext" or "Ztext" (notqmail 1.09).
+
+A program that takes the message may tell before all that how much it looked like spam: a line "score=7.5".
 """
 
 from .exitcodes import CUSTOM, READ_ERROR, meaning
 
 WORDS_MAX = 4096
 """Bytes of its words that are kept."""
+SCORE = b"score="
+SCORE_MAX = 30
+"""Bytes of a line that tells a score."""
 LINE_MAX = 480
 """Characters of a line of its words that are kept: with code and status in front it fits a reply line of 510."""
 
@@ -18,14 +23,16 @@ class Outcome:
     code    0 when it is queued; else the SMTP reply code, 4xx unless the program said that it is permanent
     status  the enhanced status code (RFC 3463)
     lines   the text of the reply, a line each, printable ASCII
+    score   of the message, None when nobody has told
     """
 
-    __slots__ = ("code", "lines", "status")
+    __slots__ = ("code", "lines", "score", "status")
 
-    def __init__(self, code: int, status: str, lines: tuple[str, ...]) -> None:
+    def __init__(self, code: int, status: str, lines: tuple[str, ...], score: float | None = None) -> None:
         self.code = code
         self.status = status
         self.lines = lines
+        self.score = score
 
 
 def from_exit_code(code: int, said: bytes) -> Outcome:
@@ -35,6 +42,17 @@ def from_exit_code(code: int, said: bytes) -> Outcome:
         return outcome
     status, text = meaning(code or READ_ERROR)
     return Outcome(554 if status.startswith("5") else 451, status, (text,))
+
+
+def told(said: bytes) -> tuple[float | None, bytes]:
+    """The score that a program's words begin with, None when they do not, and its other words."""
+    line, _, rest = said.partition(b"\n")
+    if not line.startswith(SCORE):
+        return None, said
+    whole, dot, part = line[len(SCORE):].removeprefix(b"-").partition(b".")
+    if not (whole.isdigit() and len(line) <= SCORE_MAX and (part.isdigit() or not dot)):
+        return None, rest
+    return float(line[len(SCORE):]), rest
 
 
 def temporary(status: str, text: str) -> Outcome:

@@ -11,7 +11,7 @@ from _signal import SIGKILL, pidfd_send_signal
 
 from . import env, envelope
 from .exitcodes import CRASHED, NO_EXIT_CODE, QUEUED
-from .outcome import WORDS_MAX, Outcome, from_exit_code, temporary
+from .outcome import WORDS_MAX, Outcome, from_exit_code, temporary, told
 from .process import spawn
 
 CHANNEL = 6
@@ -99,9 +99,10 @@ class QueueProgram:
         if posix.WIFSIGNALED(wait_status):
             return temporary(*CRASHED)
         code = posix.WEXITSTATUS(wait_status)
+        score, said = told(self._said)
         if code == QUEUED and written:
-            return Outcome(0, "2.0.0", ())
-        return from_exit_code(code, self._said)
+            return Outcome(0, "2.0.0", (), score)
+        return from_exit_code(code, said)
 
 
 class QueueRun(QueueProgram):

@@ -27,6 +27,7 @@ PLAIN = Family(None, ())
 NOTQMAIL = Family(6, (82,))
 SIMSCAN = Family(4, (82,))
 SAGREDO = Family(4, (82, 88), {"ERROR_FD": "4"})
+OURS = Family(6, (82,), {"QQREPLY": "6"})
 INDIMAIL = Family(2, (88,), {"ERROR_FD": "2"})
 
 

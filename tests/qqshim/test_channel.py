@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qqshim.channel import LINE_MAX, LINES_MAX, TEXT_MAX, Channel, refuse
+from qqshim.channel import LINE_MAX, LINES_MAX, TEXT_MAX, Channel, refuse, tell_score
 from qqshim.reply import Reply
 from qsmtpd.qmail import outcome
 from tests.qqshim.callers import spawn
@@ -167,3 +167,21 @@ def test_without_words(reply: Reply, code: int) -> None:
     assert refuse(None, reply) == code
     assert refuse(Channel(write, 82), reply) == code
     os.close(write)
+
+
+@pytest.mark.parametrize(("reply_lines", "score", "told"), [
+    (True, 7.25, b"score=7.2\n"), (True, None, b""), (False, 7.25, b"")])
+def test_the_score_is_told_to_our_own_caller_alone(
+        reply_lines: bool, score: float | None, told: bytes, pipes: Pipes) -> None:
+    read_end, write_end = pipes()
+
+    tell_score(Channel(write_end, 82, reply_lines=reply_lines), score)
+    tell_score(None, score)
+
+    os.set_blocking(read_end, False)
+    try:
+        said = os.read(read_end, 100)
+    except BlockingIOError:
+        said = b""
+    assert said == told
+    assert outcome.told(said)[0] == (7.2 if told else None)

@@ -11,10 +11,11 @@ from socket import socket
 import pytest
 
 from qqshim import certificate, digest, header
+from qsmtpd.qmail import outcome
 from qsmtpd.qmail.queue import QueueRun
 from tests import scanners
 from tests.conftest import QmailHome
-from tests.qqshim.callers import ENVELOPE, INDIMAIL, MESSAGE, NOTQMAIL, PLAIN, SAGREDO, SIMSCAN, Family, Shim
+from tests.qqshim.callers import ENVELOPE, INDIMAIL, MESSAGE, NOTQMAIL, OURS, PLAIN, SAGREDO, SIMSCAN, Family, Shim
 from tests.scanners import EICAR, GTUBE, OFFER, Scanner, lying, read_instream, read_spamc
 from tests.servers import free_port, wait_until
 
@@ -79,6 +80,16 @@ def test_a_caller_that_gives_up(shim: Shim, qmail_home: QmailHome) -> None:
         called = shim(envelope=envelope, family=NOTQMAIL, clamd=NOWHERE)
         assert (called.exit_code, called.words) == (54, b"")
     assert qmail_home.messages() == []
+
+
+def test_qsmtpd_is_told_the_score_and_nobody_else(shim: Shim, spamd: Scanner, qmail_home: QmailHome) -> None:
+    """So that it learns who is known good."""
+    qmail_home.write("spamd", spamd.tcp)
+
+    ours, another = shim(MESSAGE + OFFER, family=OURS), shim(MESSAGE + OFFER, family=NOTQMAIL)
+
+    assert (ours.exit_code, outcome.told(ours.words)) == (0, (6.5, b""))
+    assert (another.exit_code, another.words) == (0, b"")
 
 
 def test_spam(shim: Shim, spamd: Scanner, qmail_home: QmailHome) -> None:

@@ -31,10 +31,12 @@ class Town:
     def good(self, ip: bytes = b"192.0.2.1") -> bool | float | None:
         return complete(configured(Source(self.directory))(mail(ip=ip), self.lookups(), ("known-good",)))["known-good"]
 
-    def message(self, code: int = 250, ip: bytes = b"192.0.2.1", times: int = 1) -> None:
+    def message(self, code: int = 250, ip: bytes = b"192.0.2.1", times: int = 1, score: float | None = None) -> None:
         """As many sessions with a message that was answered so."""
         for _ in range(times):
-            complete(configured(Source(self.directory)).learn(mail(ip=ip), self.lookups(), code))
+            known = mail(ip=ip)
+            known.score = score
+            complete(configured(Source(self.directory)).learn(known, self.lookups(), code))
 
 
 @pytest.fixture
@@ -60,6 +62,19 @@ def test_the_life_of_a_record(town: Town) -> None:
     assert town.good() is False
     town.message(times=50)
     assert town.good() is False
+
+
+@pytest.mark.parametrize(("score", "good"), [(None, True), (-3.0, True), (5.0, True), (5.1, False)])
+def test_a_score_above_the_limit_speaks_against_it(score: float | None, good: bool, town: Town) -> None:
+    """None refused, and no score above the limit: what passed with one counts as refused."""
+    town.message()
+    town.now += 8 * DAY
+    town.message(times=30)
+    assert town.good() is True
+
+    town.message(score=score)
+
+    assert town.good() is good
 
 
 def test_many_in_a_short_time_are_not_enough(town: Town) -> None:
@@ -150,7 +165,7 @@ def test_settings(town: Town) -> None:
     town.now += 2 * DAY
     assert town.good() is False
     assert {setting.name: setting.default for setting in SETTINGS} == {
-        "knowngoodmessages": 20, "knowngooddays": 7, "knowngoodkeep": 35}
+        "knowngoodmessages": 20, "knowngooddays": 7, "knowngoodkeep": 35, "knowngoodscore": 5}
 
 
 def test_never_by_record(town: Town) -> None:

@@ -174,3 +174,12 @@ def test_where_a_session_was_refused_last_and_whether_it_cared(
     event, pairs = Played(qmail_home, {}, [said]).lines[-1]
 
     assert (event, pairs["at"], pairs["early"]) == ("session", at, early)
+
+
+def test_the_score_that_the_queue_program_tells_is_for_the_checks(qmail_home: QmailHome) -> None:
+    qmail_home.write("rcpthosts", "bench.test")
+
+    played = Played(qmail_home, {}, MESSAGE, RecordingQueue(Outcome(0, "2.0.0", (), 7.5)))
+
+    assert codes(played.wire.answer)[-2] == 250
+    assert played.policy.mail.score == 7.5

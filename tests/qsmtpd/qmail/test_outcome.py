@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsmtpd.qmail.outcome import from_exit_code
+from qsmtpd.qmail.outcome import from_exit_code, told
 
 Reply = tuple[int, str, tuple[str, ...]]
 
@@ -106,3 +106,20 @@ def test_always_a_refusal_that_can_be_sent(code: int, said: bytes) -> None:
     assert lines
     assert all(line.isascii() and (line.isprintable() or not line) for line in lines)
     assert all(len(f"{number}-{status} {line}\r\n") <= 510 for line in lines)
+
+
+@pytest.mark.parametrize(("said", "score", "rest"), [
+    (b"score=7.5\n", 7.5, b""), (b"score=-1.0\n550 5.7.1 no", -1.0, b"550 5.7.1 no"), (b"score=12", 12.0, b""),
+    (b"550 5.7.1 score=5", None, b"550 5.7.1 score=5"), (b"", None, b""), (b"score=nan\nDno", None, b"Dno"),
+    (b"score=1e9\n", None, b""), (b"score=\n", None, b""), (b"score=" + b"9" * 400 + b"\nx", None, b"x")])
+def test_a_score_stands_before_the_words(said: bytes, score: float | None, rest: bytes) -> None:
+    """A87: what is no score is none, and the words behind it count all the same."""
+    assert told(said) == (score, rest)
+
+
+@given(st.binary(max_size=60))
+def test_any_words_have_a_score_or_none(words: bytes) -> None:
+    score, rest = told(b"score=" + words)
+
+    assert score is None or -1e30 < score < 1e30
+    assert rest == words.partition(b"\n")[2]
