@@ -1,5 +1,6 @@
 """Queue runs with real programs: what is queued, what is refused, and what a program may do to us."""
 
+import gc
 import os
 import posix
 import signal
@@ -49,6 +50,7 @@ def ended(pid: int) -> bool:
 
 
 def descriptors() -> set[str]:
+    gc.collect()  # what other tests have left open is closed now, not in the midst of one
     return set(os.listdir("/proc/self/fd"))
 
 
