@@ -6,6 +6,9 @@ then it may be later, and he goes into another slot.
 
 import math
 
+FAR = 16
+"""Seconds after which everybody is asked again.  Who has gone would else be kept until the deadline that he had (A39)."""
+
 
 class Wheel:
     """Slots of a second each."""
@@ -17,8 +20,8 @@ class Wheel:
         self._swept = int(now)
 
     def add(self, timed: "Timed") -> None:
-        """Watch over somebody's deadline, until it has passed or there is none."""
-        self._put(timed, timed.deadline())
+        """Watch over somebody's deadline, until it has passed or there is none; he is asked for it at the next sweep."""
+        self._slots.setdefault(self._swept, set()).add(timed)
 
     def sweep(self, now: float) -> None:
         """Call expire() of all whose deadline has passed; to be called about once a second."""
@@ -28,13 +31,9 @@ class Wheel:
                 deadline = timed.deadline()
                 if deadline <= now:
                     timed.expire()
-                else:
-                    self._put(timed, deadline)
+                elif deadline != math.inf:
+                    self._slots.setdefault(min(int(deadline), until + FAR), set()).add(timed)
         self._swept = max(until, self._swept)
-
-    def _put(self, timed: "Timed", deadline: float) -> None:
-        if deadline != math.inf:
-            self._slots.setdefault(max(int(deadline), self._swept), set()).add(timed)
 
 
 TYPE_CHECKING = False

@@ -1,11 +1,13 @@
 """Deadlines of many."""
 
+import gc
 import math
+import weakref
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsmtpd.drivers.wheel import Wheel
+from qsmtpd.drivers.wheel import FAR, Wheel
 
 
 class Timed:
@@ -64,6 +66,33 @@ def test_who_has_no_deadline_is_let_go() -> None:
     wheel.sweep(1000)
 
     assert timed.expired == 0
+
+
+def test_a_deadline_that_stands_only_later() -> None:
+    """A34: a connection is watched over before its conversation has begun, and has said what its limits are."""
+    wheel, timed = Wheel(0), Timed(math.inf)
+    wheel.add(timed)
+    timed.at = 3
+    wheel.sweep(1.5)
+    assert timed.expired == 0
+
+    wheel.sweep(4)
+    assert timed.expired == 1
+
+
+def test_who_has_gone_is_not_kept_until_his_deadline() -> None:
+    """A39: connections that come and go, each with twenty minutes to live."""
+    wheel, timed = Wheel(0), Timed(1200)
+    wheel.add(timed)
+    wheel.sweep(1)
+    timed.at = math.inf
+    gone = weakref.ref(timed)
+    del timed
+    for second in range(2, FAR + 3):
+        wheel.sweep(second)
+    gc.collect()
+
+    assert gone() is None
 
 
 def test_a_deadline_that_is_over_already() -> None:
