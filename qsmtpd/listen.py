@@ -56,7 +56,7 @@ examples:
 def main(argv: list[str] | None = None, serve: Serve | None = None) -> NoReturn:
     """Read the command line, open the sockets, become who we are to be, and start the workers.
 
-    serve  what a worker does; the listener's own is imported there, not here: the process that forks stays small
+    serve  what a worker does; it is imported there, not here: the process that forks stays small
     """
     process.prepare()
     try:
@@ -85,8 +85,10 @@ def main(argv: list[str] | None = None, serve: Serve | None = None) -> NoReturn:
 
 
 def _listener(sockets: list[socket], options: Options, service: socket | None) -> int:
-    """A worker.  What writes into the spool of holdq is handed to the listener, which knows only what it can do."""
-    serve = import_module("qsmtpd.drivers.listener").serve
+    """A worker.  What writes into the spool of holdq is handed to it, which knows only what that can do; so would be, in
+    takers (see serve), what does the work of other programs.
+    """
+    serve = import_module("qsmtpd.drivers.serving").serve
     arrivals = import_module("holdq.arrivals").Arrivals
     code: int = serve(sockets, options, arrivals, service)
     return code

@@ -6,10 +6,11 @@ import subprocess
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qsmtpd.drivers.handed import Handed, listening
+from qsmtpd.drivers.handed import MESSAGE, SESSION, Handed, listening
 
 ROOT = Path(__file__).parent.parent
 
@@ -50,7 +51,8 @@ class Service:
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._end = asyncio.Event()
-        self.handed = Handed(self._listener, self._handler, lambda *line: self.log.append(line), self._seconds)
+        handlers = {kind: partial(self._handler, kind) for kind in (SESSION, MESSAGE)}
+        self.handed = Handed(self._listener, handlers, lambda *line: self.log.append(line), self._seconds)
         self.handed.start()
         self._begun.set()
         await self._end.wait()

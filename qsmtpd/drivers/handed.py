@@ -96,22 +96,20 @@ class Handed:
     """
 
     def __init__(
-            self, listener: socket.socket, handler: "Handler", note: "Note", seconds: float = SECONDS,
-            kinds: tuple[bytes, ...] = (SESSION, MESSAGE),
+            self, listener: socket.socket, handlers: "Mapping[bytes, Handler]", note: "Note", seconds: float = SECONDS,
     ) -> None:
-        """handler  does the work: it is given the kind, the environment and the descriptors, the number that each had there and
-                    ours, which are its to close; it returns the exit code.  It is cancelled when handoff has died.
+        """handlers  for each kind who does the work: he is given the environment and the descriptors, the number that each had
+                     there and ours, which are his to close; he returns the exit code, and is cancelled when handoff has died.
+                     Who brings a kind that nobody takes does the work himself.
         note     is told of faults
         seconds  for all that is to come before ACK
-        kinds    what the handler takes; who brings anything else does the work himself
         """
-        self.kinds = kinds
+        self.handlers = handlers
         self.running: set[asyncio.Task[None]] = set()
         self.note = note
         self.seconds = seconds
         self.waiting: set[_Visit] = set()
         self._listener = listener
-        self._handler = handler
         self._loop = asyncio.get_running_loop()
         self._open = False
 
@@ -166,7 +164,7 @@ class Handed:
     async def _serve(self, connection: socket.socket, kind: bytes, environment: "Environment", fds: dict[int, int]) -> None:
         code = FAULT[kind]
         try:
-            code = await self._handler(kind, environment, fds)
+            code = await self.handlers[kind](environment, fds)
         except Exception as error:
             self.note("fault", [("why", f"{type(error).__name__}: {error}".encode("utf-8", "replace"))])
         finally:
@@ -219,7 +217,7 @@ class _Visit:
         if len(self._data) < HEAD.size:
             return
         version, kind, count, numbers, length = HEAD.unpack_from(self._data)
-        if version != b"1" or kind not in self._handed.kinds or count > DESCRIPTORS_MAX or length > ENVIRONMENT_MAX:
+        if version != b"1" or kind not in self._handed.handlers or count > DESCRIPTORS_MAX or length > ENVIRONMENT_MAX:
             raise HandedError("another language")
         if len(self._data) < HEAD.size + length:
             return
@@ -307,11 +305,11 @@ def _carries_data(fd: int) -> bool:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
     from typing import Any
 
     from ..qmail.logline import Pairs
 
     Environment = dict[bytes, bytes]
     Note = Callable[[str, Pairs], None]
-    Handler = Callable[[bytes, Environment, dict[int, int]], Coroutine[Any, Any, int]]
+    Handler = Callable[[Environment, dict[int, int]], Coroutine[Any, Any, int]]

@@ -1,0 +1,93 @@
+"""What a worker does: a listener on its sockets, and what handoff brings, until SIGTERM."""
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+from functools import partial
+
+import uvloop
+
+from ..qmail import env
+from ..qmail.control import Control
+from . import handedsessions
+from .handed import SESSION, Handed
+from .listener import Listener
+from .metrics import publish
+from .options import Options
+
+OBJECTS = 50_000
+"""That are new before the collector of cycles runs: there are hardly any cycles."""
+
+
+def serve(
+        sockets: list[socket.socket], options: Options, arrivals: "Arrivals | None" = None,
+        service: socket.socket | None = None, takers: "Takers | None" = None,
+) -> int:
+    """A worker, until SIGTERM; see Serve in workers.py.
+
+    arrivals  see Queues
+    service   where handoff comes, None for nowhere
+    takers    for each kind of what it brings beside sessions (handed.py) what makes the Handler, once the loop runs
+    """
+    return uvloop.run(_serve(sockets, options, arrivals, service, takers or {}))
+
+
+async def _serve(
+        sockets: list[socket.socket], options: Options, arrivals: "Arrivals | None", service: socket.socket | None,
+        takers: "Takers",
+) -> int:
+    home, control_directory = env.qmail_home(), env.control_directory()
+    os.chdir(home)
+    loop = asyncio.get_running_loop()
+    listener = Listener(options, control_directory, home, arrivals)
+    over = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, over.set)
+    loop.add_signal_handler(signal.SIGHUP, listener.reread)
+    handed = _handed(service, listener, Control(control_directory), takers) if service is not None else None
+    servers: list[asyncio.AbstractServer] = [
+        await loop.create_server(listener.connection, sock=each, backlog=options.backlog) for each in sockets]
+    if listener.figures and options.metrics:
+        address, port = options.metrics
+        number = options.tally.place if options.tally else 0
+        servers.append(await publish(listener.figures, lambda: listener.held, address, port + number))
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(OBJECTS, 20, 100)
+    await over.wait()
+    for server in servers:
+        server.close()
+    if handed is not None:
+        handed.close()
+    await _drain(listener, handed, options.drain)
+    listener.close()
+    return 0
+
+
+def _handed(service: socket.socket, listener: Listener, control: Control, takers: "Takers") -> Handed:
+    """What takes sessions, and whatever else there is a handler for."""
+    handlers: dict[bytes, Handler] = {kind: make(control, listener.note) for kind, make in takers.items()}
+    handlers[SESSION] = partial(handedsessions.take, listener)
+    handed = Handed(service, handlers, listener.note)
+    handed.start()
+    return handed
+
+
+async def _drain(listener: Listener, handed: Handed | None, seconds: float) -> None:
+    """Let transactions in hand come to their ends."""
+    until = listener.now() + seconds
+    listener.draining = True
+    listener.send_home()
+    while (listener.held or (handed is not None and handed.running)) and listener.now() < until:
+        await asyncio.sleep(0.05)
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .handed import Handler, Note
+    from .queues import Arrivals
+
+    Takers = Mapping[bytes, Callable[[Control, Note], Handler]]

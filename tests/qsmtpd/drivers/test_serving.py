@@ -1,0 +1,129 @@
+"""A worker's life, in a process of its own."""
+
+import asyncio
+import os
+import signal
+import socket
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qsmtpd.drivers.handed import MESSAGE, listening
+from qsmtpd.drivers.options import Options
+from qsmtpd.drivers.serving import serve
+from qsmtpd.qmail.control import Control
+from tests.conftest import QmailHome
+from tests.handoffs import close_all
+from tests.play import environment
+from tests.qsmtpd.drivers.test_handed import message, send
+
+OPTIONS = Options(host_lookup=False, local_name=b"mx.bench.test", drain=10.0)
+
+
+def slow(control: Control, note: Any) -> Any:
+    """A handler for messages: takes a while, and answers what the control directory says."""
+    async def handler(_environment: dict[bytes, bytes], fds: dict[int, int]) -> int:
+        close_all(fds)
+        await asyncio.sleep(0.5)
+        note("taken", [])
+        return control.integer("answer") or 0
+
+    return handler
+
+
+@contextmanager
+def worker(home: QmailHome, *arguments: Any) -> Iterator[tuple[int, int]]:
+    """Its pid, and its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listens:
+        listens.setblocking(False)
+        with environment({"QMAILHOME": bytes(home.path)}):
+            pid = os.fork()
+            if not pid:
+                try:
+                    os.dup2(os.open(home.path / "log", os.O_CREAT | os.O_WRONLY), 2)
+                    os._exit(serve([listens], OPTIONS, None, *arguments))
+                except BaseException:
+                    traceback.print_exc()
+                finally:
+                    os._exit(99)
+        try:
+            yield pid, listens.getsockname()[1]
+        finally:
+            if pid_there(pid):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+
+
+def pid_there(pid: int) -> bool:
+    try:
+        return not os.waitpid(pid, os.WNOHANG)[0]
+    except ChildProcessError:
+        return False
+
+
+def ended(pid: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[socket.socket]:
+    place = tmp_path / "service"
+    place.mkdir(mode=0o700)
+    with listening(str(place / "socket")) as made:
+        yield made
+
+
+def hand_over(service: socket.socket, kind: bytes, numbers: bytes, fds: list[int]) -> socket.socket:
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(20)
+    client.connect(service.getsockname())
+    send(client, message(kind, numbers), fds)
+    return client
+
+
+def test_term_sends_who_says_nothing_home(qmail_home: QmailHome) -> None:
+    with worker(qmail_home) as (pid, port), socket.create_connection(("127.0.0.1", port), 20) as client:
+        client.recv(100)
+        os.kill(pid, signal.SIGTERM)
+        assert client.recv(100).startswith(b"421 4.3.2")
+        began = time.monotonic()
+        client.close()
+        assert ended(pid) == 0
+        assert time.monotonic() - began < 5
+
+
+def test_a_message_that_was_handed_over_comes_to_its_end(qmail_home: QmailHome, service: socket.socket) -> None:
+    """Who was given the work has let go of it: TERM may not break it off."""
+    qmail_home.write("answer", "54")
+    with worker(qmail_home, service, {MESSAGE: slow}) as (pid, _):
+        with hand_over(service, b"q", b"\0\1", [*os.pipe()]) as client:
+            began = client.recv(1)
+            os.kill(pid, signal.SIGTERM)
+            code = client.recv(1)
+        assert (began, code) == (b"+", b"\x36")
+        assert ended(pid) == 0
+    assert "taken" in (qmail_home.path / "log").read_text()
+
+
+def test_without_a_taker_for_messages_nobody_begins(qmail_home: QmailHome, service: socket.socket) -> None:
+    with worker(qmail_home, service), hand_over(service, b"q", b"\0\1", [*os.pipe()]) as client:
+        try:
+            assert client.recv(1) == b""
+        except ConnectionResetError:
+            pass
+
+
+def test_sessions_are_taken(qmail_home: QmailHome, service: socket.socket) -> None:
+    ours, theirs = socket.socketpair()
+    with worker(qmail_home, service), ours, theirs, hand_over(service, b"s", b"\0", [theirs.fileno()]) as client:
+        theirs.close()
+        ours.settimeout(20)
+        greeting = ours.recv(100)
+        ours.sendall(b"QUIT\r\n")
+        assert greeting.startswith(b"220 ")
+        assert client.recv(1) + client.recv(1) == b"+\0"
