@@ -113,17 +113,16 @@ def test_a_handed_session_is_the_same(dialogue: Dialogue, installation: Path, qm
     with (listening(installation, qmail_home, "--workers", "1", QSMTPD_SERVICE=path) as (service, _),
           handing_over(installation, qmail_home, QSMTPD_SERVICE=path, **variables) as port):
         answer = talk(port, b"".join(dialogue.sent))
-        log = service.output()
+        wait_until(lambda: "session " in service.output(), what="a line of the service's, which did not talk then")
 
     assert codes(answer) == dialogue.ours
     assert [(without_received(message), envelope) for message, envelope in qmail_home.messages()] == dialogue.queued
-    assert "session " in log, "the service did not talk"
 
 
 def test_without_a_service_the_cold_program_talks(installation: Path, home: QmailHome, tmp_path: Path) -> None:
     with handing_over(installation, home, QSMTPD_SERVICE=str(tmp_path / "nobody")) as port:
         assert send(port) == 250
-        assert "session " in (home.path / "tcpserver.log").read_text()
+        wait_until(lambda: "session " in (home.path / "tcpserver.log").read_text(), what="its line in the log")
 
 
 def test_the_service_may_go_and_come_back_at_any_time(installation: Path, home: QmailHome, tmp_path: Path) -> None:
