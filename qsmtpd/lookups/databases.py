@@ -87,13 +87,12 @@ def _copied(path: str, whole: "cdbx.CDB | None") -> "cdbx.CDB | None":
         if os.pwrite(fd, data, 0) != len(data):
             raise OSError("no room for a copy")
         fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
-    except BaseException:
-        os.close(fd)
-        raise
-    try:
-        return cdbx.CDB(fd, close=True, mmap=True)  # it closes the descriptor whatever comes of it
+        # What is mapped needs no descriptor of ours.  Given to cdbx, it would stay open each time that there is no cdb in it.
+        return cdbx.CDB(fd, close=False, mmap=True)
     except ValueError as error:
         raise OSError(f"no cdb: {error}") from error
+    finally:
+        os.close(fd)
 
 
 def _mark(path: str) -> "Mark | None":

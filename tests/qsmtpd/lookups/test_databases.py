@@ -9,8 +9,8 @@ import pytest
 from qsmtpd.lookups import databases
 from qsmtpd.lookups.databases import LOOK_AGAIN, Databases
 
-HELD = 2
-"""Descriptors of a database: of the copy in memory, and of its mapping."""
+HELD = 1
+"""Descriptors of a database: that of the mapping."""
 
 
 class Clock:
@@ -103,6 +103,20 @@ def test_one_that_is_broken_recovers_by_itself(site: Site) -> None:
     assert descriptors() == before - HELD, "the good one is closed, and no bad one is open"
     site.write(b"x", b"y")
     assert site.has(b"y")
+
+
+@pytest.mark.parametrize("size", [2100, 2048, 1000, 4])
+def test_one_that_is_cut_off_leaves_no_descriptor_open(site: Site, size: int) -> None:
+    """A130, A131: asked for each recipient, it would soon have taken all there are."""
+    site.write(*[b"user%d" % number for number in range(100)])
+    whole = (site.path / "a.cdb").read_bytes()
+    before = descriptors()
+    (site.path / "a.cdb").write_bytes(whole[:size])
+    for _ in range(3):
+        with pytest.raises(OSError):  # noqa: PT011 - cdbx has a word for each
+            site.has(b"user1")
+
+    assert descriptors() == before
 
 
 def test_written_in_place_with_the_same_size(site: Site) -> None:
