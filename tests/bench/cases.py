@@ -1,33 +1,37 @@
-"""What is measured: each case is a program, what it is given to do, and the floors that it is compared with."""
+"""What is measured: the rows of all tables, in their order."""
 
 import os
-import shutil
-import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-import cdbx
+from tests.bench.case import (
+    CONNECT,
+    DELIVER,
+    DISK,
+    FLOOD,
+    HANDOFF,
+    HARVEST,
+    IDLE,
+    LISTENER,
+    MESSAGE,
+    PER_MESSAGE,
+    PER_SESSION,
+    SERVER,
+    START,
+    Budget,
+    Case,
+)
+from tests.bench.figures import POSTFIX
+from tests.bench.home import PACKAGES, PYTHON, Site, write_addresses
+from tests.bench.peers import Peer, mailfront, postfix
 
-from qsmtpd.rules.default import TEXT
+__all__ = ["Case", "Site", "cases", "write_addresses"]
 
-ROOT = Path(__file__).parents[2]
-VENV = Path(sys.prefix)
-PACKAGES = Path("lib", f"python{sys.version_info[0]}.{sys.version_info[1]}", "site-packages")
-PYTHON = Path(sys.executable).resolve()
+HERE = Path(__file__).parent
 BARE = (PYTHON, "-I", "-S", "-c")
 ENDED = "import posix; posix._exit(0)"
-
-CONNECT, HARVEST, DELIVER, MESSAGE, START = "connect", "harvest", "deliver", "message", "start"
-TITLES = {
-    HARVEST: "harvest: EHLO, MAIL, 20 refused RCPTs, QUIT",
-    DELIVER: "deliver: one message of 2 KiB",
-    CONNECT: "connect: greeting and QUIT",
-    MESSAGE: "the queue programs by themselves, a message of 2 KiB each",
-    START: "what a start is made of",
-}
-"""Group: its heading, in the order of the table."""
+PROCESSES = 200
+"""Connections that Postfix takes at once."""
 
 REPLIES = """
 from posix import _exit, read, write
@@ -57,155 +61,160 @@ while data := read(0, 65536):
 
 DRAIN = "from posix import _exit, read\nfor fd in 0, 1:\n    while read(fd, 65536): pass\n_exit(0)\n"
 
+COLD = (Budget("cpu_ms", 12, "ms"), Budget("peak_mib", 12, "MiB"))
+SHIM = (Budget("cpu_ms", 15, "ms"), Budget("peak_mib", 14, "MiB"))
+WITHIN_A_SECOND = (Budget("p99_ms", 1000, "ms for 99 %"),)
 
-class Case(NamedTuple):
-    """One row of the table.
 
-    group    what it is given to do, and whose floors it is compared with
-    name     as the table has it; the floors are called C and PYTHON in code
-    floor    "C" or "Python": the others are compared with it; "part": a part of a start that is not ours; "": ours
-    weight   times the usual number of sessions: what is quick is repeated more often
-    budget   CPU ms and MiB that it may take; 0: none is set
-    marks    beginnings of lines of which the log must have one a session
-    source   Postfix's generator instead of ours
-    listener  it takes tcpserver's place
+class Rows:
+    """All rows.
+
+    log  where Postfix will log
     """
 
-    group: str
-    name: str
-    argv: Sequence[str | Path]
-    environment: dict[str, str] = {}  # noqa: RUF012  nobody changes it
-    floor: str = ""
-    weight: int = 1
-    budget: tuple[float, float] = (0.0, 0.0)
-    marks: tuple[str, ...] = ()
-    source: bool = False
-    listener: bool = False
+    def __init__(self, site: Site, many: int, log: Path) -> None:
+        self.site = site
+        self.many = many
+        self.qsmtpd = [site.bin / "qsmtpd"]
+        self.listen = [site.bin / "qsmtpd-listen"]
+        self.handoff = [site.bin / "handoff"]
+        self.hold = {"QMAILQUEUE": str(site.bin / "holdq-queue")}
+        self.mailfront = mailfront(site)
+        self.postfix = postfix(site, log, PROCESSES) if os.getuid() == 0 else None
+        self.aiosmtpd = Peer((sys.executable, "-I", HERE / "peer_aiosmtpd.py", site.recipients), {})
 
+    def all(self) -> list[Case]:
+        return [*self._harvest(), *self._deliver(), *self._connect(), *self._disk(), *self._flood(), *self._idle(),
+                *self._messages(), *self._starts()]
 
-class Site:
-    """A throw-away QMAILHOME: bench.test is ours, good@bench.test and others exist, and there is a spool.
+    def _floors(self, group: str) -> list[Case]:
+        return [
+            Case(group, "floor: tcpserver, C with fixed replies", [self.site.place / "replies"], floor="C", weight=4),
+            Case(group, "floor: tcpserver, python3 -I -S -c with fixed replies", [*BARE, REPLIES], floor="Python"),
+            self._uvloop(group, weight=16)]
 
-    place  where drain and replies have been built
-    bin    a copy of the launchers as make has installed them, with the interpreter beside them
-    """
+    def _uvloop(self, group: str, weight: int = 1, held: int = 0) -> Case:
+        argv = [sys.executable, "-I", HERE / "peer_fixed.py"]
+        name = "floor: uvloop, Python with fixed replies"
+        return Case(group, name, argv, floor="uvloop", how=SERVER, weight=weight, held=held)
 
-    def __init__(self, place: Path, many: int) -> None:
-        """Make it; control-many is the control directory with so many addresses, control the one with 1,000."""
-        self.place = place
-        self.bin = self._installation()
-        self.home = place / "home"
-        for name, addresses in (("control", 1000), ("control-many", many)):
-            directory = self.home / name
-            directory.mkdir(parents=True)
-            (directory / "me").write_text("mx.bench.test\n")
-            (directory / "rcpthosts").write_text("bench.test\n")
-            write_addresses(directory / "validrcptto.cdb", addresses)
-        self.message = place / "message"
-        self.message.write_bytes(b"Subject: bench\n\n" + b"x" * 63 + b"\n" + (b"y" * 63 + b"\n") * 31)
-        self.envelope = place / "envelope"
-        self.envelope.write_bytes(b"Fsender@client.test\0Tgood@bench.test\0\0")
-        subprocess.run([VENV / "bin/holdq", "init", "--one-uid"], env=self.environment(), check=True, stdout=subprocess.DEVNULL)
-        shutil.copytree(self.home / "control", self.home / "control-rules")
-        (self.home / "control-rules/rules").write_bytes(TEXT)
-        self._launcher()
+    def _peers(
+            self, group: str, more: tuple[str, str, str] = ("", "", ""), held: tuple[int, int, int] = (0, 0, 0)) -> list[Case]:
+        """mailfront, Postfix, aiosmtpd; more: what their names say further."""
+        return [
+            Case(group, f"mailfront under tcpserver{more[0]}", *self.mailfront[:2], peer="mailfront", beside="C", weight=2,
+                 marks=("^mailfront.*: bytes in: ", *(("Accepted message",) if group == DELIVER else ())),
+                 faults=r"^mailfront.*: (4\d\d )|unable|fatal", refusal=553, held=held[0]),
+            *self._postfix(group, more[1], held[1]),
+            Case(group, f"aiosmtpd on uvloop{more[2]}", *self.aiosmtpd[:2], peer="aiosmtpd", beside="uvloop", how=SERVER,
+                 weight=4, held=held[2])]
 
-    def environment(self, more: dict[str, str] | None = None) -> dict[str, str]:
-        """What tcpserver would be started with, which hands it on."""
-        return {"PATH": "/usr/bin:/bin", "QMAILHOME": str(self.home), "BRTLIMIT": "0", "QMAILQUEUE": str(self.place / "drain"),
-                "QQNEXT": str(self.place / "drain"), **(more or {})}
+    def _postfix(self, group: str, more: str = "", held: int = 0) -> list[Case]:
+        if not self.postfix:
+            return []
+        sent, ended = " status=sent ", " disconnect from "
+        marks = {DELIVER: (ended, sent), DISK: (ended, sent), FLOOD: (sent,)}.get(group, (ended,))
+        return [Case(group, f"Postfix{more}", *self.postfix[:2], peer=POSTFIX, beside="", how=SERVER, port=self.postfix.port,
+                     weight=4 if group == CONNECT else 2, marks=marks, faults=r"postfix/\S+ (fatal|panic|error|warning): ",
+                     held=held)]
 
-    def _installation(self) -> Path:
-        """Copied, so that nobody who runs make meanwhile takes it away from a session."""
-        place = self.place / "bin"
-        place.mkdir()
-        shutil.copy(VENV / "pyvenv.cfg", self.place)
-        (place / "python3").symlink_to(PYTHON)
-        for name in ("qsmtpd", "qqshim", "holdq", "cdbx"):
-            shutil.copytree(VENV / PACKAGES / name, self.place / PACKAGES / name)
-        launchers = sorted(ROOT.glob("*/launch/*"))
-        subprocess.run([place / "python3", "-IS", ROOT / "tools/pack.py", self.place, *launchers], check=True)
-        return place
+    def _harvest(self) -> list[Case]:
+        large = {"CONTROLDIR": str(self.site.home / "control-many")}
+        marks = (PER_SESSION,)
+        return [
+            *self._floors(HARVEST),
+            Case(HARVEST, "qsmtpd, 1,000 addresses", self.qsmtpd, budgets=COLD, marks=marks),
+            Case(HARVEST, f"qsmtpd, {self.many:,} addresses", self.qsmtpd, large, budgets=COLD, marks=marks),
+            Case(HARVEST, "handoff and its service", self.handoff, how=HANDOFF, beside="C", weight=4,
+                 budgets=(Budget("cpu_ms", 1.3, "ms"),), marks=marks),
+            Case(HARVEST, "qsmtpd-listen", self.listen, how=LISTENER, beside="uvloop", weight=8,
+                 budgets=(Budget("cpu_ms", 0.45, "ms"),), marks=marks),
+            *self._peers(HARVEST)]
 
-    def _launcher(self) -> None:
-        """A launcher as pip alone installs it, with drain in the interpreter's place: the shell's part of a start."""
-        (self.place / "launch").mkdir()
-        shutil.copy(ROOT / "qsmtpd/launch/qsmtpd", self.place / "launch")
-        (self.place / "launch/python3").symlink_to(self.place / "drain")
+    def _deliver(self) -> list[Case]:
+        lines = (PER_SESSION, PER_MESSAGE)
+        shim = {"QMAILQUEUE": str(self.site.bin / "qqshim")}
+        return [
+            *self._floors(DELIVER),
+            Case(DELIVER, "qsmtpd, a queue program in C that keeps nothing", self.qsmtpd, marks=lines),
+            Case(DELIVER, "the same, by Postfix's smtp-source", self.qsmtpd, marks=lines, source=True),
+            Case(DELIVER, "qsmtpd, qqshim without scanners, that queue program", self.qsmtpd, shim,
+                 marks=(*lines, "^message qp=")),
+            Case(DELIVER, "qsmtpd, holdq-queue: on the disk before 250", self.qsmtpd, self.hold, marks=(*lines, "^hold ")),
+            Case(DELIVER, "handoff and its service, that queue program", self.handoff, how=HANDOFF, beside="C", weight=2,
+                 marks=lines),
+            Case(DELIVER, "handoff and its service, holdq: on the disk", self.handoff, self.hold, how=HANDOFF, beside="C",
+                 weight=2, marks=(*lines, "^hold ")),
+            Case(DELIVER, "qsmtpd-listen, that queue program", self.listen, how=LISTENER, beside="uvloop", weight=4,
+                 marks=lines),
+            Case(DELIVER, "qsmtpd-listen, holdq: on the disk before 250", self.listen, self.hold, how=LISTENER,
+                 beside="uvloop", weight=4, budgets=(Budget("cpu_ms", 0.6, "ms"),), marks=(*lines, "^hold ")),
+            *self._peers(DELIVER, (", that queue program", ", on the disk before 250, discarded later", ", dropped"))]
 
+    def _connect(self) -> list[Case]:
+        marks = (PER_SESSION,)
+        return [
+            *self._floors(CONNECT),
+            Case(CONNECT, "qsmtpd", self.qsmtpd, marks=marks),
+            Case(CONNECT, "handoff and its service", self.handoff, how=HANDOFF, beside="C", weight=4, marks=marks),
+            Case(CONNECT, "qsmtpd-listen", self.listen, how=LISTENER, beside="uvloop", weight=16,
+                 budgets=(Budget("cpu_ms", 0.08, "ms"),), marks=marks),
+            *self._peers(CONNECT)]
 
-def write_addresses(path: Path, count: int) -> None:
-    """Write a validrcptto.cdb: good@bench.test, and count - 1 others."""
-    with path.open("wb") as file:
-        maker = cdbx.CDB.make(file)
-        maker.add(b"good@bench.test", b"")
-        for number in range(1, count):
-            maker.add(b"user%07d@bench.test" % number, b"")
-        maker.commit()
+    def _disk(self) -> list[Case]:
+        budgets = (Budget("times", 2, "x Postfix", least=True), Budget("syncs", 0.99, "syncs"))
+        return [
+            Case(DISK, "qsmtpd-listen, holdq", self.listen, self.hold, how=LISTENER, weight=4, budgets=budgets,
+                 marks=(PER_SESSION, PER_MESSAGE, "^hold ")),
+            *self._postfix(DISK)]
+
+    def _flood(self) -> list[Case]:
+        marks = (PER_MESSAGE,)
+        return [
+            Case(FLOOD, "qsmtpd", self.qsmtpd, marks=marks),
+            Case(FLOOD, "handoff and its service, holdq", self.handoff, self.hold, how=HANDOFF, budgets=WITHIN_A_SECOND,
+                 marks=marks),
+            Case(FLOOD, "qsmtpd-listen, holdq", self.listen, self.hold, how=LISTENER, budgets=WITHIN_A_SECOND, marks=marks),
+            *self._postfix(FLOOD)]
+
+    def _idle(self) -> list[Case]:
+        each = Budget("kib", 4, "KiB each")
+        return [
+            self._uvloop(IDLE, held=10_000),
+            Case(IDLE, "qsmtpd", self.qsmtpd, held=100),
+            Case(IDLE, "handoff and its service", self.handoff, how=HANDOFF, held=500),
+            Case(IDLE, "qsmtpd-listen", self.listen, how=LISTENER, held=1000, budgets=(each,)),
+            Case(IDLE, "qsmtpd-listen", self.listen, how=LISTENER, held=10_000, budgets=(each, Budget("mib", 100, "MiB"))),
+            *self._peers(IDLE, held=(200, 150, 2000))]
+
+    def _messages(self) -> list[Case]:
+        network = {"PROTO": "TCP", "TCPREMOTEIP": "192.0.2.1"}  # as from a session, so that the log is theirs
+        rules = {**network, "CONTROLDIR": str(self.site.home / "control-rules")}
+        shim, hold = [self.site.bin / "qqshim"], [self.site.bin / "holdq-queue"]
+        return [
+            Case(MESSAGE, "floor: C that reads all", [self.site.place / "drain"], floor="C", weight=4),
+            Case(MESSAGE, "floor: python3 -I -S -c that reads all", [*BARE, DRAIN], floor="Python"),
+            Case(MESSAGE, "qqshim without scanners, then the C program", shim, network, budgets=SHIM, marks=("^message qp=",)),
+            Case(MESSAGE, "the same, with the default rules as control/rules", shim, rules, budgets=SHIM,
+                 marks=("^message qp=",)),
+            Case(MESSAGE, "holdq-queue: on the disk", hold, network, marks=("^hold ",))]
+
+    def _starts(self) -> list[Case]:
+        python = [self.site.bin / "python3", *BARE[1:]]
+        launcher = [self.site.place / "launch/qsmtpd"]
+        return [
+            Case(START, "floor: a C program", [self.site.place / "drain"], floor="C", weight=4),
+            Case(START, "floor: python3 -I -S, ended by _exit", [*BARE, ENDED], floor="Python"),
+            Case(START, "python3 -I -S, ended by itself", [*BARE, "pass"], floor="part"),
+            Case(START, "the sh of a launcher that pip alone installed", launcher, weight=4),
+            Case(START, "the virtual environment's python3 -I -S, _exit", [*python, ENDED], floor="part"),
+            *(Case(START, f"the same, and what {program} imports, one by one", [*python, self._importing(module)])
+              for program, module in (("qsmtpd", "qsmtpd.main"), ("qqshim", "qqshim.main"), ("holdq-queue", "holdq.enqueue")))]
+
+    def _importing(self, module: str) -> str:
+        return f"import sys; sys.path.append({os.fspath(self.site.place / PACKAGES)!r}); import {module}; {ENDED}"
 
 
 def cases(site: Site, many: int) -> list[Case]:
-    """All rows, in the order of the table."""
-    return [*_sessions(site, many), *_messages(site), *_starts(site)]
-
-
-def _floors(site: Site, group: str) -> list[Case]:
-    return [Case(group, "floor: tcpserver, C with fixed replies", [site.place / "replies"], floor="C", weight=4),
-            Case(group, "floor: tcpserver, python3 -I -S -c with fixed replies", [*BARE, REPLIES], floor="Python")]
-
-
-def _sessions(site: Site, many: int) -> list[Case]:
-    qsmtpd = [site.bin / "qsmtpd"]
-    lines = ("session ", "message id=")
-    shim = {"QMAILQUEUE": str(site.bin / "qqshim")}
-    hold = {"QMAILQUEUE": str(site.bin / "holdq-queue")}
-    large = {"CONTROLDIR": str(site.home / "control-many")}
-    listen = [VENV / "bin/qsmtpd-listen"]
-    return [
-        *_floors(site, HARVEST),
-        Case(HARVEST, "qsmtpd, 1,000 addresses", qsmtpd, budget=(12, 12), marks=("session ",)),
-        Case(HARVEST, f"qsmtpd, {many:,} addresses", qsmtpd, large, budget=(12, 12), marks=("session ",)),
-        Case(HARVEST, "qsmtpd-listen, 1,000 addresses", listen, weight=8, budget=(0.45, 0), marks=("session ",), listener=True),
-        *_floors(site, DELIVER),
-        Case(DELIVER, "qsmtpd, a queue program in C that keeps nothing", qsmtpd, marks=lines),
-        Case(DELIVER, "the same, by Postfix's smtp-source", qsmtpd, marks=lines, source=True),
-        Case(DELIVER, "qsmtpd, holdq-queue: on the disk before 250", qsmtpd, hold, marks=(*lines, "hold ")),
-        Case(DELIVER, "qsmtpd, qqshim without scanners, that queue program", qsmtpd, shim, marks=(*lines, "message qp=")),
-        Case(DELIVER, "qsmtpd-listen, that queue program", listen, weight=4, marks=lines, listener=True),
-        Case(DELIVER, "qsmtpd-listen, into the spool of holdq: on the disk before 250", listen, hold, weight=4, budget=(0.6, 0),
-             marks=(*lines, "hold "), listener=True),
-        *_floors(site, CONNECT),
-        Case(CONNECT, "qsmtpd", qsmtpd, marks=("session ",)),
-        Case(CONNECT, "qsmtpd-listen", listen, weight=16, budget=(0.08, 0), marks=("session ",), listener=True),
-    ]
-
-
-def _messages(site: Site) -> list[Case]:
-    network = {"PROTO": "TCP", "TCPREMOTEIP": "192.0.2.1"}  # as from a session, so that the log is theirs
-    shim, hold = [site.bin / "qqshim"], [site.bin / "holdq-queue"]
-    return [
-        Case(MESSAGE, "floor: C that reads all", [site.place / "drain"], floor="C", weight=4),
-        Case(MESSAGE, "floor: python3 -I -S -c that reads all", [*BARE, DRAIN], floor="Python"),
-        Case(MESSAGE, "qqshim without scanners, then the C program", shim, network, budget=(15, 14), marks=("message qp=",)),
-        Case(MESSAGE, "the same, with the default rules as control/rules", shim,
-             {**network, "CONTROLDIR": str(site.home / "control-rules")}, budget=(15, 14), marks=("message qp=",)),
-        Case(MESSAGE, "holdq-queue: on the disk", hold, network, marks=("hold ",)),
-    ]
-
-
-def _starts(site: Site) -> list[Case]:
-    def importing(module: str) -> list[str | Path]:
-        return [site.bin / "python3", *BARE[1:],
-                f"import sys; sys.path.append({os.fspath(site.place / PACKAGES)!r}); import {module}; {ENDED}"]
-
-    python = [site.bin / "python3", *BARE[1:], ENDED]
-    return [
-        Case(START, "floor: a C program", [site.place / "drain"], floor="C", weight=4),
-        Case(START, "floor: python3 -I -S, ended by _exit", [*BARE, ENDED], floor="Python"),
-        Case(START, "python3 -I -S, ended by itself", [*BARE, "pass"], floor="part"),
-        Case(START, "the sh of a launcher that pip alone installed", [site.place / "launch/qsmtpd"], weight=4),
-        Case(START, "the virtual environment's python3 -I -S, _exit", python, floor="part"),
-        Case(START, "the same, and what qsmtpd imports, one by one", importing("qsmtpd.main")),
-        Case(START, "the same, and what qqshim imports, one by one", importing("qqshim.main")),
-        Case(START, "the same, and what holdq-queue imports, one by one", importing("holdq.enqueue")),
-    ]
+    """All rows.  Postfix can be started only by root: without, it has none."""
+    return Rows(site, many, site.place / "log").all()

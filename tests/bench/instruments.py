@@ -9,11 +9,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.bench import processes
+from tests.servers import wait_until
+
 HERE = Path(__file__).parent
 TCPSERVER = "/usr/bin/tcpserver"
 SMTP_SOURCE = "/usr/sbin/smtp-source"
+STRACE = "/usr/bin/strace"
+SYNCS = ("fsync", "fdatasync", "syncfs", "sync", "sync_file_range", "msync")
 SECONDS = 120
 """The most that one run may take."""
+START_SECONDS = 15
+SPENT: list[float] = []
+"""CPU seconds of each server and program so far, all that they started included."""
+LIMIT = 200
+"""Connections at once, where no more are asked for."""
 
 PROCESSORS = sorted(os.sched_getaffinity(0))
 SERVER, CLIENT = PROCESSORS[0], PROCESSORS[-1]
@@ -36,61 +46,124 @@ def pinned(argv: Sequence[str | Path], processor: int, **more: Any) -> subproces
 
 
 class Server:
-    """A tcpserver that has been started; used is what cost says of it, once it has ended.
+    """A server that has been started; used is what cost says of it and all that it started, once it has ended.
 
     port  where it listens on 127.0.0.1
+    pid   cost's, whose child it is
     used  runs, failed, cpu_s, peak_kib, p50_ms, p99_ms: see cost.c
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, pid: int) -> None:
         self.port = port
+        self.pid = pid
         self.used: dict[str, float] = {}
 
 
+def tcpserver(argv: Sequence[str | Path], limit: int = LIMIT) -> list[str | Path]:
+    """A program under tcpserver, which finds a free port and prints it."""
+    return [TCPSERVER, *_options(limit), "127.0.0.1", "0", *argv]
+
+
+def listener(argv: Sequence[str | Path], limit: int = LIMIT) -> list[str | Path]:
+    """qsmtpd-listen in tcpserver's place, with one worker."""
+    return [*argv, *_options(limit), "--per-net", str(limit), "--workers", "1", "127.0.0.1", "0"]
+
+
+def _options(limit: int) -> list[str]:
+    return ["-1", "-DHRl", "mx.bench.test", "-c", str(limit), "-b", "1024"]
+
+
 @contextmanager
-def serving(
-        place: Path, argv: Sequence[str | Path], environment: dict[str, str], log: Path, listener: bool = False,
+def serving(place: Path, argv: Sequence[str | Path], environment: dict[str, str], log: Path) -> Iterator[Server]:
+    """A program under tcpserver for the time of a with statement; errors as of started()."""
+    with started(place, tcpserver(argv), environment, log) as server:
+        yield server
+
+
+@contextmanager
+def started(
+        place: Path, command: Sequence[str | Path], environment: dict[str, str], log: Path, port: int = 0,
 ) -> Iterator[Server]:
-    """A program under tcpserver for the time of a with statement.
+    """A server for the time of a with statement, from when it listens.
 
-    listener  it is no program for tcpserver, but takes its place, with one worker
+    port  where it will listen; 0: it prints that
 
-    tcpserver finds a free port and prints it, so no session is spent on finding out whether it is there.  When the statement
-    ends, cost waits for the sessions that still run, and only then adds up.
+    When the statement ends, cost waits for the sessions that still run, and only then adds up.
 
     Raises:
         BenchError: it does not start.
     """
-    options = ["-1", "-DHRl", "mx.bench.test", "-c", 200, "-b", 1024]
-    command = [place / "cost", 1, TCPSERVER, *options, "127.0.0.1", 0, *argv]
-    if listener:
-        command = [place / "cost", 1, *argv, *options, "--workers", 1, "127.0.0.1", 0]
-    with log.open("wb") as output:
-        process = pinned(command, SERVER, env=environment, stderr=output)
-    assert process.stdout
+    log.write_bytes(b"")
+    with log.open("ab") as output:  # others may write into it, too
+        process = pinned([place / "cost", 1, *command], SERVER, env=environment, stderr=output)
     try:
-        line = process.stdout.readline().strip()
-        if not line.isdigit():
-            raise BenchError("tcpserver did not start")
-        server = Server(int(line))
+        server = Server(port or _printed(process), process.pid)
+        wait_until(lambda: processes.listens(server.port), START_SECONDS, f"{command[0]} at its port")
         yield server
     finally:
         process.send_signal(signal.SIGTERM)
         rest, _ = process.communicate(timeout=SECONDS)
-    server.used = json.loads(rest)
+        used = json.loads(rest) if rest else {}
+        SPENT.append(used.get("cpu_s", 0.0))
+    server.used = used
 
 
-def load(place: Path, workload: str, port: int, sessions: int, at_once: int) -> dict[str, Any]:
-    """Run the generator; returns what load.c prints.
+def _printed(process: subprocess.Popen[str]) -> int:
+    assert process.stdout
+    line = process.stdout.readline().strip()
+    if not line.isdigit():
+        raise BenchError("the server did not start")
+    return int(line)
+
+
+def load(place: Path, workload: str, port: int, sessions: int, at_once: int, *options: str) -> dict[str, Any]:
+    """Run the generator to its end; returns what load.c prints.
+
+    options  more of its options
 
     Raises:
         BenchError: a session did not go to its end as it should.
     """
-    command = [place / "load", "-w", workload, "-p", port, "-c", at_once, "-n", sessions, "-t", SECONDS]
-    process = pinned(command, CLIENT)
-    result: dict[str, Any] = json.loads(process.communicate(timeout=SECONDS + 10)[0])
+    process = _generator(place, workload, port, "-n", sessions, "-c", at_once, *options)
+    return _heard(process)
+
+
+class Background:
+    """A generator that runs beside what is measured; result is what load.c prints, once it has ended."""
+
+    def __init__(self) -> None:
+        self.result: dict[str, Any] = {}
+
+
+@contextmanager
+def beside(place: Path, workload: str, port: int, sessions: int, at_once: int, *options: str) -> Iterator[Background]:
+    """A generator for the time of a with statement; the sessions that it has begun go to their ends.
+
+    idle: when the statement begins, all connections are there.  Errors as of load().
+    """
+    process = _generator(place, workload, port, "-n", sessions, "-c", at_once, *options)
+    assert process.stdout
+    background = Background()
+    first = process.stdout.readline() if workload == "idle" else ""
+    try:
+        yield background
+    finally:
+        process.send_signal(signal.SIGTERM)
+        background.result = _heard(process, first)
+
+
+def _generator(place: Path, workload: str, port: int, *options: object) -> subprocess.Popen[str]:
+    return pinned([place / "load", "-w", workload, "-p", str(port), "-t", str(SECONDS), *map(str, options)], CLIENT)
+
+
+def _heard(process: subprocess.Popen[str], first: str = "") -> dict[str, Any]:
+    rest, _ = process.communicate(timeout=SECONDS + 10)
+    said = first + rest
+    if not said:
+        raise BenchError("the generator said nothing")
+    result: dict[str, Any] = json.loads(said.split("\n")[-2])
     if process.returncode:
-        raise BenchError(f"{result['sessions']} of {sessions} sessions, {result['codes']}, {result['errors']}")
+        raise BenchError(f"{result['sessions']} sessions went to their ends, {result['codes']}, {result['errors']}")
     return result
 
 
@@ -117,9 +190,24 @@ def cost(place: Path, argv: Sequence[str | Path], environment: dict[str, str], l
     with log.open("wb") as output:
         process = pinned([place / "cost", "-q", *queue, runs, *argv], SERVER, env=environment, stderr=output)
     used: dict[str, float] = json.loads(process.communicate(timeout=SECONDS)[0])
+    SPENT.append(used["cpu_s"])
     if process.returncode:
         raise BenchError(f"{used['failed']:.0f} of {runs} runs failed")
     return used
+
+
+def counting(calls: Path) -> list[str | Path]:
+    """What stands before a server whose syncs are to be counted; only they stop it, so it is hardly slower.
+
+    The tracer stands beside it, not above it, so that SIGTERM is for the server.
+    """
+    return [STRACE, "-D", "-f", "--seccomp-bpf", "-c", "-e", f"trace={','.join(SYNCS)}", "-o", calls]
+
+
+def counted(calls: Path) -> int:
+    """How many there were."""
+    rows = [line.split() for line in calls.read_text().split("\n")]
+    return sum(int(row[3]) for row in rows if row and row[-1] in SYNCS)
 
 
 def busy_seconds(processor: int = SERVER) -> float:

@@ -1,22 +1,30 @@
 /* load: plays SMTP clients against a server on this machine, many at a time, and says what it was answered.
  *
- *     load -w harvest|deliver|connect -p PORT [-a 127.0.0.1] [-c SESSIONS_AT_ONCE] [-n SESSIONS] [-t SECONDS]
+ *     load -w harvest|deliver|connect|idle -p PORT [-a 127.0.0.1] [-c AT_ONCE] [-n SESSIONS] [-t SECONDS] [-i MILLISECONDS]
+ *          [-r 550]
  *
- * harvest   EHLO, MAIL, 20 RCPTs of users that do not exist, QUIT; every command waits for the reply to the one before
+ * harvest   EHLO, MAIL, 20 RCPTs of users that do not exist, QUIT; every command waits for the reply to the one before.
+ *           -r: the code that they are refused with
  * deliver   one message of 2 KiB for good@bench.test
  * connect   greeting and QUIT
+ * idle      EHLO, and nothing more until SIGTERM; then QUIT.  Prints "held" once all have come that far
+ *
+ * With -i a session begins every so many milliseconds, whether or not those before it have ended; otherwise when one has ended.
+ * SIGTERM: none begins any more, and those that have begun go to their ends.
  *
  * A session is a list of steps, each with the one code that lets it go on.  Any other reply ends the session and is an error,
  * so a server that refuses quickly does not look fast.  Loopback addresses only, and always an end: at most SESSIONS_MAX
  * sessions, and what has not ended after -t seconds (at most SECONDS_MAX) is cut off and counted.
  *
- * Prints one line of JSON; exits 0 when all sessions went to their ends, 1 when not, 2 for wrong arguments.
+ * Prints one line of JSON; exits 0 when all sessions (after SIGTERM: all that began) went to their ends, 1 when not, 2 for wrong
+ * arguments.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +34,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SESSIONS_MAX = 100000, AT_ONCE_MAX = 1000, SECONDS_MAX = 600, RECIPIENTS = 20, MESSAGE = 2048, LINE = 76 };
+enum { SESSIONS_MAX = 100000, AT_ONCE_MAX = 20000, SECONDS_MAX = 600, RECIPIENTS = 20, MESSAGE = 2048, LINE = 76,
+       RAMP = 100 /* idle: sessions that may be on their way to EHLO, lest a backlog runs over */ };
 
 struct step {
   const char *say; /* %08x in it becomes a number that never comes again; NULL: only listen */
@@ -34,7 +43,7 @@ struct step {
 };
 
 struct client {
-  int fd, step, length;
+  int fd, step, length, held;
   char line[4]; /* the code of the reply line that is coming in, and what follows it */
   double since;
 };
@@ -42,7 +51,9 @@ struct client {
 static struct step steps[RECIPIENTS + 8];
 static int last_step = -1;
 static struct sockaddr_in server;
-static int poller, open_now, started, ended, sessions = 100;
+static int poller, open_now, started, ended, held, idle, interval, refusal = 550, sessions = 100;
+static volatile sig_atomic_t stopped;
+static double due; /* when the next session begins, with an interval */
 static unsigned number;
 static unsigned codes[1000], refused, closed_early, unexpected, unfinished;
 static double *milliseconds;
@@ -53,6 +64,8 @@ static double now(void) {
   clock_gettime(CLOCK_MONOTONIC, &t);
   return t.tv_sec + t.tv_nsec / 1e9;
 }
+
+static void stop(int signal) { stopped = signal; }
 
 static void step(const char *say, int wants) { steps[++last_step] = (struct step){say, wants}; }
 
@@ -72,7 +85,7 @@ static int choose(const char *workload) {
   if (!strcmp(workload, "harvest")) {
     step("EHLO client.test\r\n", 250);
     step("MAIL FROM:<sender@client.test>\r\n", 250);
-    for (int i = 0; i < RECIPIENTS; i++) step("RCPT TO:<no%08x@bench.test>\r\n", 550);
+    for (int i = 0; i < RECIPIENTS; i++) step("RCPT TO:<no%08x@bench.test>\r\n", refusal);
   } else if (!strcmp(workload, "deliver")) {
     step("EHLO client.test\r\n", 250);
     step("MAIL FROM:<sender@client.test>\r\n", 250);
@@ -80,6 +93,9 @@ static int choose(const char *workload) {
     step("DATA\r\n", 354);
     write_message();
     step(message, 250);
+  } else if (!strcmp(workload, "idle")) {
+    step("EHLO client.test\r\n", 250);
+    idle = last_step;
   } else if (strcmp(workload, "connect"))
     return 0;
   step("QUIT\r\n", 221);
@@ -129,8 +145,26 @@ static void reply(struct client *c, int code) {
     end(c, &unexpected);
   else if (c->step == last_step)
     end(c, NULL);
+  else if (idle && c->step == idle && !stopped)
+    c->held = 1, held++;
   else
     say(c, steps[++c->step].say);
+}
+
+static int may_start(void) {
+  if (stopped || started >= sessions) return 0;
+  if (idle && open_now - held >= RAMP) return 0;
+  if (!interval) return 1;
+  if (now() < due) return 0;
+  due += interval / 1e3;
+  return 1;
+}
+
+/* Those that were held say QUIT. */
+static void release(struct client *clients, int count) {
+  for (int i = 0; i < count; i++)
+    if (clients[i].fd >= 0 && clients[i].held) clients[i].held = 0, say(&clients[i], steps[++clients[i].step].say);
+  held = 0;
 }
 
 static int code_of(const char *line, int length) {
@@ -177,20 +211,23 @@ static void report(const char *workload, double seconds) {
 
 static int usage(const char *why) {
   fprintf(stderr, "load: %s\n", why);
-  fprintf(stderr, "load: usage: load -w harvest|deliver|connect -p port [-a address] [-c at-once] [-n sessions] [-t seconds]\n");
+  fprintf(stderr, "load: usage: load -w harvest|deliver|connect|idle -p port [-a address] [-c at-once] [-n sessions] [-t seconds] "
+                  "[-i milliseconds] [-r refusal]\n");
   return 2;
 }
 
 int main(int argc, char **argv) {
   const char *workload = "", *address = "127.0.0.1";
   int at_once = 20, seconds = 60, port = 0, option;
-  while ((option = getopt(argc, argv, "w:a:p:c:n:t:")) != -1) switch (option) {
+  while ((option = getopt(argc, argv, "w:a:p:c:n:t:i:r:")) != -1) switch (option) {
     case 'w': workload = optarg; break;
     case 'a': address = optarg; break;
     case 'p': port = atoi(optarg); break;
     case 'c': at_once = atoi(optarg); break;
     case 'n': sessions = atoi(optarg); break;
     case 't': seconds = atoi(optarg); break;
+    case 'i': interval = atoi(optarg); break;
+    case 'r': refusal = atoi(optarg); break;
     default: return usage("unknown option");
     }
   if (!choose(workload)) return usage("no such workload");
@@ -203,24 +240,31 @@ int main(int argc, char **argv) {
 
   struct client *clients = calloc(at_once, sizeof *clients);
   struct epoll_event events[64];
+  struct rlimit descriptors;
+  struct sigaction action = {.sa_handler = stop};
+  getrlimit(RLIMIT_NOFILE, &descriptors);
+  descriptors.rlim_cur = descriptors.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &descriptors);
+  sigaction(SIGTERM, &action, NULL);
   milliseconds = calloc(sessions, sizeof *milliseconds);
   poller = epoll_create1(EPOLL_CLOEXEC);
   number = getpid() << 16;
-  double begin = now();
-  for (int i = 0; i < at_once; i++) {
-    clients[i].fd = -1;
-    if (started < sessions) start(&clients[i]);
-  }
-  while (open_now && now() - begin < seconds) {
-    int ready = epoll_wait(poller, events, 64, 100);
+  double begin = due = now();
+  int all_held = 0;
+  for (int i = 0; i < at_once; i++) clients[i].fd = -1;
+  while ((open_now || (!stopped && started < sessions)) && now() - begin < seconds) {
+    for (int i = 0; i < at_once; i++)
+      while (clients[i].fd < 0 && may_start()) start(&clients[i]);
+    int ready = epoll_wait(poller, events, 64, interval ? 1 : 100);
     for (int i = 0; i < ready; i++) {
       struct client *c = events[i].data.ptr;
-      hear(c);
-      while (c->fd < 0 && started < sessions) start(c);
+      if (c->fd >= 0) hear(c);
     }
+    if (held == sessions && !all_held) all_held = printf("held\n"), fflush(stdout);
+    if (held && stopped) release(clients, at_once);
   }
   for (int i = 0; i < at_once; i++)
     if (clients[i].fd >= 0) end(&clients[i], &unfinished);
   report(workload, now() - begin);
-  return ended == sessions ? 0 : 1;
+  return ended == (stopped ? started : sessions) ? 0 : 1;
 }

@@ -1,14 +1,14 @@
-"""The figures for people: the table, docs/performance.md around it, and the picture beside it."""
+"""The figures for people: docs/performance.md around the tables, and the picture beside it."""
 
 import platform
 import subprocess
 import time
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench import instruments, plot
-from tests.bench.cases import TITLES
+from tests.bench import instruments, plot, tables
 from tests.bench.figures import Figure
 
 
@@ -29,38 +29,10 @@ class Run(NamedTuple):
     runs: int
 
 
+PAGE = Path(__file__).parent / "page.txt"
+"""What stands around the tables."""
 QUIET = 0.05
 """Part of the server's processor that other things may take."""
-HEADINGS = ("", "CPU ms", "spread", "/ C", "/ Python", "peak MiB", "a second", "p50 ms", "p99 ms", "budget", "")
-
-
-def table(figures: Sequence[Figure]) -> str:
-    """As Markdown that is a table in a terminal, too."""
-    lines = [HEADINGS]
-    for group, title in TITLES.items():
-        lines.append((f"**{title}**", *[""] * (len(HEADINGS) - 1)))
-        lines += [_row(each) for each in figures if each.case.group == group]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADINGS))]
-    lines.insert(1, tuple("-" * width if i in (0, 9, 10) else "-" * (width - 1) + ":" for i, width in enumerate(widths)))
-    return "\n".join(f"| {' | '.join(_padded(line, widths))} |" for line in lines)
-
-
-def _padded(line: Sequence[str], widths: Sequence[int]) -> list[str]:
-    return [text.ljust(width) if i in (0, 9, 10) else text.rjust(width)
-            for i, (text, width) in enumerate(zip(line, widths, strict=True))]
-
-
-def _row(each: Figure) -> tuple[str, ...]:
-    milliseconds, mebibytes = each.case.budget
-    return (
-        each.case.name, f"{each.cpu_ms:.2f}", f"{each.spread:.0%}", f"{each.over_c:.1f}", f"{each.over_python:.2f}",
-        f"{each.peak_mib:.1f}", _number(each.rate, 0) + ("†" if each.limited else ""), _number(each.p50_ms, 1),
-        _number(each.p99_ms, 1), f"{milliseconds:g} ms, {mebibytes:g} MiB" if milliseconds else "",
-        {None: "", True: "held", False: "not held"}[each.held])
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:,.{digits}f}"
 
 
 def surroundings(run: Run) -> str:
@@ -68,8 +40,8 @@ def surroundings(run: Run) -> str:
     cores = len(instruments.PROCESSORS)
     apart = (f"server on processor {instruments.SERVER}, clients on {instruments.CLIENT}" if cores > 1 else
              "server and clients on the one processor: sessions a second mean little")
-    extent = f"{run.rounds} rounds of {run.sessions} sessions or {run.runs} runs of a program, {run.seconds:.0f} seconds"
-    versions = f"tcpserver of ucspi-tcp {_version('ucspi-tcp')}, smtp-source of Postfix {_version('postfix')}"
+    extent = f"{run.rounds} rounds of {run.sessions} sessions at least, {run.runs} runs of a program; {run.seconds:.0f} seconds"
+    versions = f"uvloop {metadata.version('uvloop')}, tcpserver of ucspi-tcp {_version('ucspi-tcp')}"
     return "\n".join((
         f"- Date: {time.strftime('%Y-%m-%d')}; {extent}",
         f"- Machine: {_processor()}, {cores} processors, Linux {platform.release()}; {apart}",
@@ -99,41 +71,13 @@ def filesystem(place: Path) -> str:
     return _said("stat", "--file-system", "--format=%T", place)
 
 
-TEXT = """\
-# Performance
-
-What the programs cost that are started for each connection and each message. `make bench` writes this page; run it on your
-own machine.
-
-![CPU milliseconds, ours beside the floors](performance.svg)
-
-{surroundings}
-
-{table}
-
-**CPU ms** is user and system time per session of everything that was started for it: tcpserver's share, the program, and the
-queue program where one runs. It is the figure to compare. Sessions a second and the milliseconds that a client waits follow
-from it and from the number of clients at once (50; 20 when mail is delivered). A figure is the median of the rounds;
-**spread** is how far the largest round lies above the smallest. **/ C** and **/ Python** are multiples of the floors of the
-same group in the same run: on a machine that has other things to do all rows become dearer, by half even, and these stay.
-**peak MiB** is the resident set of the largest single process, shared libraries included. † the generator, not the server, set
-the rate. A **budget** is what we allow ourselves.
-
-The **floors** do what cannot be left out: tcpserver starts a program for the session, and that gives fixed replies, without
-looking anything up, without a log. One is in C and linked statically; the other is `python3 -I -S -c`, which imports nothing.
-What lies between that one and ours is the price of what ours does. Our programs do not import their modules one by one, as the
-last group shows it: `make install` packs them (`tools/pack.py`).
-
-How it is measured: `tests/bench/run.py`. The server is a real tcpserver with the launchers as they are installed, its log goes
-to a file, the existing recipients stand in a validrcptto.cdb, BRTLIMIT is 0. The generator, `tests/bench/load.c`, knows which
-code each command is to be answered with; one wrong reply, one log line of a fault, or one line too few, and there are no
-figures at all. `tests/bench/cost.c` starts the server and adds up, by wait4(2), what it and all that it started have used,
-when the last of them has ended.
-"""
+def _page(run: Run) -> str:
+    return PAGE.read_text().format(
+        surroundings=surroundings(run), tables=tables.tables(run.figures), mailfront=_version("mailfront"),
+        postfix=_version("postfix"), aiosmtpd=metadata.version("aiosmtpd"))
 
 
 def write(run: Run, directory: Path) -> None:
     """Write performance.md and performance.svg."""
-    text = TEXT.format(surroundings=surroundings(run), table=table(run.figures))
-    (directory / "performance.md").write_text(text)
-    (directory / "performance.svg").write_text(plot.bars(run.figures))
+    (directory / "performance.md").write_text(_page(run))
+    (directory / "performance.svg").write_text(plot.picture(run.figures))

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.bench import instruments
-from tests.bench.cases import Site
+from tests.bench.home import Site
 
 SESSIONS = 4
 BURN = "import sys, time\nwhile time.process_time() < float(sys.argv[1]): pass\n"
@@ -78,6 +79,56 @@ def test_a_wrong_reply_is_an_error(site: Site, tmp_path: Path) -> None:
     assert sum(result["errors"].values()) == 2
 
 
+def test_another_refusal_is_said_beforehand(site: Site, tmp_path: Path) -> None:
+    """A server that says 553 has to be known as one."""
+    with served(site, tmp_path / "log") as server:
+        done, result = run_load(site.place, "-w", "harvest", "-p", str(server.port), "-n", "1", "-r", "553")
+
+    assert done == 1
+    assert result["errors"]["unexpected"] == 1
+
+
+def test_sessions_begin_when_they_are_due(site: Site, tmp_path: Path) -> None:
+    """Each 100 ms one, though each takes longer."""
+    program = [sys.executable, "-I", "-S", "-c", "import time; print('220 x', flush=True); time.sleep(0.3); print('221 x')"]
+    with instruments.serving(site.place, program, {}, tmp_path / "log") as server:
+        result = instruments.load(site.place, "connect", server.port, 5, 5, "-i", "100")
+
+    assert 0.7 < result["seconds"] < 2
+    assert result["sessions"] == 5
+
+
+def test_connections_are_held(site: Site, tmp_path: Path) -> None:
+    """All are there when the statement begins, and end as they should."""
+    log = tmp_path / "log"
+    with served(site, log) as server:
+        with instruments.beside(site.place, "idle", server.port, 5, 5) as held:
+            assert log.read_text().count("session ") == 0
+        assert held.result["codes"] == {"220": 5, "250": 5, "221": 5}
+
+    assert log.read_text().count("verdict=quit") == 5
+
+
+def test_what_runs_beside_ends_in_order(site: Site, tmp_path: Path) -> None:
+    """No session is cut off."""
+    log = tmp_path / "log"
+    with served(site, log) as server, instruments.beside(site.place, "harvest", server.port, 10_000, 3) as harvest:
+        instruments.load(site.place, "deliver", server.port, 2, 1)
+    sessions = harvest.result["sessions"]
+
+    assert sessions < 10_000
+    assert harvest.result["codes"]["550"] == 20 * sessions
+    assert log.read_text().count("verdict=quit") == sessions + 2
+
+
+def test_a_wrong_reply_beside_is_an_error(site: Site, tmp_path: Path) -> None:
+    environment = site.environment({"BRTLIMIT": "3"})
+    with (instruments.serving(site.place, [site.bin / "qsmtpd"], environment, tmp_path / "log") as server,
+          pytest.raises(instruments.BenchError, match="unexpected"),
+          instruments.beside(site.place, "harvest", server.port, 2, 2)):
+        time.sleep(1)
+
+
 def test_nobody_there_is_an_error(site: Site, tmp_path: Path) -> None:
     with served(site, tmp_path / "log") as server:
         pass
@@ -95,7 +146,7 @@ def run_load(place: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
 
 @pytest.mark.parametrize("arguments", [
     ["-a", "192.0.2.1"], ["-a", "128.0.0.1"], ["-a", "localhost"], ["-a", "0.0.0.0"],
-    ["-n", "100001"], ["-c", "1001"], ["-t", "601"], ["-w", "flood"],
+    ["-n", "100001"], ["-c", "20001"], ["-t", "601"], ["-w", "flood"],
 ])
 def test_only_this_machine_and_always_an_end(built: Path, arguments: list[str]) -> None:
     command = [built / "load", "-w", "connect", "-p", "25", *arguments]
