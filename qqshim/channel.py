@@ -50,17 +50,13 @@ class Channel:
         return _fitted("D" if reply.permanent else "Z", reply.text, f" (#{reply.status})", TEXT_MAX)
 
 
-def detect() -> Channel | None:
-    """The caller's channel; None when it has none, or names one that is not there."""
-    named = env.get("ERROR_FD")
-    if named is not None:
-        return _named(named)
-    if env.get("QQREPLY") == b"%d" % REPLY_FD and _is_channel(REPLY_FD):
-        return Channel(REPLY_FD, CUSTOM, reply_lines=True)
-    for fd in GUESSED:
-        if _is_channel(fd):
-            return Channel(fd, CUSTOM)
-    return None
+def detect(variable: "Variable" = env.get, descriptors: "Mapping[int, int] | None" = None) -> Channel | None:
+    """The caller's channel; None when it has none, or names one that is not there.
+
+    variable     gives the value of a variable of the caller's
+    descriptors  ours, by the numbers that he knows them by; those of this process when not given
+    """
+    return _Caller(descriptors).channel(variable("ERROR_FD"), variable("QQREPLY"))
 
 
 def tell_score(channel: Channel | None, score: float | None) -> None:
@@ -83,20 +79,44 @@ def refuse(channel: Channel | None, reply: Reply) -> int:
     return REFUSED if reply.permanent else REFUSED_NOW
 
 
-def _named(value: bytes) -> Channel | None:
-    """The channel of ERROR_FD; "-1" says that there is none, and so does what makes no sense."""
-    if not (value.isdigit() and len(value) <= 4):
-        return None
-    fd = int(value)
-    if fd in (0, 1) or not _is_fifo(fd) or _access(fd) == os.O_RDONLY:
-        return None
-    return Channel(fd, CUSTOM if fd == REPLY_FD else CUSTOM_ERROR_FD)
+class _Caller:
+    """The descriptors of who has called."""
 
+    __slots__ = ("_ours",)
 
-def _is_channel(fd: int) -> bool:
-    if not _is_fifo(fd) or _access(fd) != os.O_WRONLY:
-        return False
-    return _identity(fd) not in [_identity(standard) for standard in (0, 1, 2)]
+    def __init__(self, ours: "Mapping[int, int] | None") -> None:
+        self._ours = ours
+
+    def channel(self, named: bytes | None, said: bytes | None) -> Channel | None:
+        """What ERROR_FD and QQREPLY, or the descriptors themselves, make the channel."""
+        if named is not None:
+            return self._named(named)
+        if said == b"%d" % REPLY_FD and self._is_channel(REPLY_FD):
+            return Channel(self._fd(REPLY_FD), CUSTOM, reply_lines=True)
+        for number in GUESSED:
+            if self._is_channel(number):
+                return Channel(self._fd(number), CUSTOM)
+        return None
+
+    def _fd(self, number: int) -> int:
+        """Ours; -1 for one that is not there."""
+        return number if self._ours is None else self._ours.get(number, -1)
+
+    def _named(self, value: bytes) -> Channel | None:
+        """The channel of ERROR_FD; "-1" says that there is none, and so does what makes no sense."""
+        if not (value.isdigit() and len(value) <= 4):
+            return None
+        number = int(value)
+        fd = self._fd(number)
+        if number in (0, 1) or not _is_fifo(fd) or _access(fd) == os.O_RDONLY:
+            return None
+        return Channel(fd, CUSTOM if number == REPLY_FD else CUSTOM_ERROR_FD)
+
+    def _is_channel(self, number: int) -> bool:
+        fd = self._fd(number)
+        if not _is_fifo(fd) or _access(fd) != os.O_WRONLY:
+            return False
+        return _identity(fd) not in [_identity(self._fd(standard)) for standard in (0, 1, 2)]
 
 
 def _is_fifo(fd: int) -> bool:
@@ -122,3 +142,10 @@ def _fitted(before: str, text: str, after: str, most: int) -> bytes:
     room = most - len(before) - len(after)
     printable = "".join([character if " " <= character <= "~" else "?" for character in text[:room]])
     return f"{before}{printable}{after}".encode("ascii")
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Variable = Callable[[str], bytes | None]

@@ -1,5 +1,7 @@
 """One connection to a scanner: connect, write and read under one deadline.
 
+Its methods are coroutines that never wait for anybody but the scanner, and here they block instead: a program that has one
+message runs them to their end at once (qsmtpd/rules/atonce.py).  warmconnection.py waits on a loop.
 Addresses are numeric: a name would have to be looked up, which libc does without a deadline, and a DNS server that is down
 would then hold up all mail.  Private module _socket: its public twin costs as much as the start of the interpreter.
 """
@@ -63,9 +65,11 @@ class Connection:
     early  the other side sent or closed before all was written: it will not have read all, so its answer is no verdict
     """
 
-    __slots__ = ("_deadline", "_poll", "_socket", "early")
+    __slots__ = ("_deadline", "_poll", "_socket", "_where", "early")
 
     def __init__(self, where: Address, seconds: float) -> None:
+        """To be opened with open(), within a with statement."""
+        self._where = where
         self._deadline = time.monotonic() + seconds
         self.early = False
         try:
@@ -75,22 +79,29 @@ class Connection:
             raise _down("no socket", error) from error
         self._poll = select.poll()
         self._poll.register(self._socket.fileno(), 0)
-        try:
-            self._connect(where)
-        except ScannerError:
-            self._socket.close()
-            raise
 
-    def write(self, data: bytes) -> None:
+    async def open(self) -> None:
+        """Connect."""
+        error = self._try_to_connect()
+        while error == EAGAIN:
+            await self._pause(min(AGAIN, self._left()))
+            error = self._try_to_connect()
+        if error in (EINPROGRESS, EINTR):
+            await self._wait(select.POLLOUT)
+            error = self._socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR)
+        if error:
+            raise ScannerError("failed", b"connect: " + os.strerror(error).encode())
+
+    async def write(self, data: bytes) -> None:
         view = memoryview(data)
-        while view and not self.early:
+        while view and await self._is_heard():
             view = view[self._taken(self._socket.send, view):]
 
-    def write_file(self, fd: int, offset: int, count: int) -> None:
+    async def write_file(self, fd: int, offset: int, count: int) -> None:
         """Write count bytes of a file from offset on, which must be there; they do not pass through our memory."""
         end = offset + count
-        while offset < end and not self.early:
-            offset += self._taken(os.sendfile, self._socket.fileno(), fd, offset, end - offset)
+        while offset < end and await self._is_heard():
+            offset += await self._send_file(fd, offset, end - offset)
 
     def end_of_writing(self) -> None:
         """Tell the other side that no more comes."""
@@ -99,7 +110,7 @@ class Connection:
         except OSError as error:
             raise _down("write", error) from error
 
-    def read_to_end(self, limit: int) -> bytes:
+    async def read_to_end(self, limit: int) -> bytes:
         """All that the other side sends until it closes.
 
         Raises:
@@ -107,7 +118,7 @@ class Connection:
         """
         answer = b""
         while len(answer) <= limit:
-            self._wait(select.POLLIN)
+            await self._wait(select.POLLIN)
             try:
                 piece = self._socket.recv(RECEIVED_AT_ONCE)
             except BlockingIOError:
@@ -119,31 +130,32 @@ class Connection:
             answer += piece
         raise ScannerError("failed", b"endless answer: " + answer[:100])
 
-    def close(self) -> None:
+    def __enter__(self) -> "Self":
+        """A connection is closed at the end of a with statement."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._socket.close()
 
-    def _connect(self, where: Address) -> None:
-        error = self._try_to_connect(where)
-        while error == EAGAIN:
-            time.sleep(min(AGAIN, self._left()))
-            error = self._try_to_connect(where)
-        if error in (EINPROGRESS, EINTR):
-            self._wait(select.POLLOUT)
-            error = self._socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR)
-        if error:
-            raise ScannerError("failed", b"connect: " + os.strerror(error).encode())
-
-    def _try_to_connect(self, where: Address) -> int:
+    def _try_to_connect(self) -> int:
         try:
-            return self._socket.connect_ex(where.target)
+            return self._socket.connect_ex(self._where.target)
         except OSError as error:
             raise _down("connect", error) from error
 
-    def _taken(self, send: "Callable[..., int]", *arguments: "Buffer | int") -> int:
-        """Bytes that one call of send took; 0 when it took none now, or the other side was early."""
-        if self._wait(select.POLLIN | select.POLLOUT) & (select.POLLIN | select.POLLHUP | select.POLLERR):
-            self.early = True
-            return 0
+    async def _is_heard(self) -> bool:
+        """Wait until the other side takes something; False when it was early."""
+        if not self.early:
+            ready = await self._wait(select.POLLIN | select.POLLOUT)
+            self.early = bool(ready & (select.POLLIN | select.POLLHUP | select.POLLERR))
+        return not self.early
+
+    async def _send_file(self, fd: int, offset: int, count: int) -> int:
+        return self._taken(os.sendfile, self._socket.fileno(), fd, offset, count)
+
+    @staticmethod
+    def _taken(send: "Callable[..., int]", *arguments: "Buffer | int") -> int:
+        """Bytes that one call of send took; 0 when it took none now."""
         try:
             return send(*arguments)
         except BlockingIOError:
@@ -151,13 +163,16 @@ class Connection:
         except OSError as error:
             raise _down("write", error) from error
 
-    def _wait(self, events: int) -> int:
+    async def _wait(self, events: int) -> int:
         """Wait for one of the events; returns those that are there."""
         self._poll.modify(self._socket.fileno(), events)
         while True:
             ready = self._poll.poll(self._left() * 1000)
             if ready:
                 return ready[0][1]
+
+    async def _pause(self, seconds: float) -> None:
+        time.sleep(seconds)
 
     def _left(self) -> float:
         left = self._deadline - time.monotonic()
@@ -173,5 +188,6 @@ def _down(what: str, error: OSError) -> ScannerError:
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Self
 
     from _typeshed import ReadableBuffer as Buffer

@@ -38,12 +38,17 @@ class Knowledge:
     reasons  word: why it holds, for {reason}
     """
 
-    __slots__ = ("_header", "_mail", "_origin", "_site", "_values", "reasons")
+    __slots__ = ("_header", "_mail", "_origin", "_site", "_values", "_variable_of", "reasons")
 
-    def __init__(self, mail: "Mail", origin: "Origin", site: "Site", findings: "Sequence[Finding]") -> None:
+    def __init__(
+            self, mail: "Mail", origin: "Origin", site: "Site", findings: "Sequence[Finding]",
+            variable: "Callable[[str], bytes | None]" = env.get,
+    ) -> None:
+        """variable  gives the value of a variable of the caller's"""
         self._mail = mail
         self._origin = origin
         self._site = site
+        self._variable_of = variable
         self._header: HeaderWords | None = None
         self._values: dict[str, bool | float | None] = {}
         self.reasons: dict[str, bytes] = {}
@@ -102,7 +107,7 @@ class Knowledge:
         return self._header
 
     def _variable(self, tag: "SiteTag") -> bool:
-        value = env.get(tag.variable)
+        value = self._variable_of(tag.variable)
         if value is None or tag.value not in (None, value):
             return False
         self.reasons[tag.name] = b"%b=%b" % (tag.variable.encode(), value)

@@ -14,6 +14,9 @@ from qsmtpd.qmail import env
 SERVER_ACCOUNT = b"qmaild"
 ACCOUNT_FILE = "qquser"
 
+SERVER, OWNER, STRANGER = "server", "owner", "stranger"
+"""The account of the server program; the owner of the control directory, a server program when PROTO is set; all others."""
+
 
 class Origin:
     """Where a message comes from.
@@ -43,32 +46,37 @@ class Origin:
 NOBODY = Origin(server=False)
 
 
-def origin(control: "Control") -> Origin:
-    """The origin of the message that this process is given.
+def origin(variable: "Callable[[str], bytes | None]", trust: str) -> Origin:
+    """The origin of a message.
+
+    variable  gives the value of a variable of the caller's
+    trust     what trust() says
+    """
+    if trust == STRANGER or (trust == OWNER and variable("PROTO") is None):
+        return NOBODY
+    told = variable("QQTAGS")
+    session = told is not None or variable("QQREPLY") is not None
+    peer = env.peer(variable)
+    if peer.ip == b"unknown":
+        return Origin(server=True, told=told, session=session)
+    return Origin(
+        server=True, client=peer.ip, host=peer.host, relay=variable("RELAYCLIENT") is not None, told=told, session=session)
+
+
+def trust(control: "Control") -> str:
+    """Who we are, and so whether the environment is believed: SERVER, OWNER or STRANGER.
 
     Raises:
         ControlError: control/qquser cannot be read.
     """
-    if not _believed(control):
-        return NOBODY
-    told = env.get("QQTAGS")
-    session = told is not None or env.get("QQREPLY") is not None
-    peer = env.peer()
-    if peer.ip == b"unknown":
-        return Origin(server=True, told=told, session=session)
-    return Origin(
-        server=True, client=peer.ip, host=peer.host, relay=env.get("RELAYCLIENT") is not None, told=told, session=session)
-
-
-def _believed(control: "Control") -> bool:
     uid = os.getuid()
     if _owner(control.directory) == uid:
-        return env.get("PROTO") is not None
+        return OWNER
     account = control.line(ACCOUNT_FILE) or SERVER_ACCOUNT
     try:
-        return pwd.getpwnam(os.fsdecode(account)).pw_uid == uid
+        return SERVER if pwd.getpwnam(os.fsdecode(account)).pw_uid == uid else STRANGER
     except KeyError:
-        return False
+        return STRANGER
 
 
 def _owner(directory: str) -> int | None:
@@ -80,4 +88,6 @@ def _owner(directory: str) -> int | None:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qsmtpd.qmail.control import Control

@@ -1,14 +1,11 @@
-"""Reading what the caller gives: the message on one descriptor to its end, then the envelope on another to its final NUL."""
-
-import os
+"""Reading what the caller gives: the message on descriptor 0 to its end, then the envelope on 1 to its final NUL."""
 
 from qsmtpd.qmail.envelope import EnvelopeReader
-from qsmtpd.qmail.exitcodes import READ_ERROR
 
 from . import header
-from .faults import ShimError
 from .spool import Spool
 
+MESSAGE, ENVELOPE = 0, 1
 AT_ONCE = 65536
 
 
@@ -33,42 +30,53 @@ class Mail:
         self.first = reader.first or b""
         self.last = last
 
+    def close(self) -> None:
+        """Let both go."""
+        self.message.close()
+        self.envelope.close()
 
-def receive(message_fd: int, envelope_fd: int, directory: bytes, names: tuple[bytes, ...] = ()) -> Mail:
+
+async def receive(read: "Read", work: "Work", directory: bytes, names: tuple[bytes, ...] = ()) -> Mail:
     """Read both; the caller closes the first before it writes the second.
 
+    read   gives the next piece of a descriptor of the caller's, b"" at its end
+    work   see Work in passage.py
     names  of header fields that are ours besides those of header.OURS
 
     Raises:
-        ShimError: a descriptor cannot be read, or there is no room for what came.
+        ShimError: there is no room for what came.
         EnvelopeError: the envelope has no end (54: the caller gave up), or is wrong (11, 91).
     """
     message = Spool(directory)
-    body = _message(message_fd, message, names)
+    body = await _message(read, work, message, names)
     envelope = Spool(directory)
-    reader, last = _envelope(envelope_fd, envelope)
+    reader, last = await _envelope(read, work, envelope)
     return Mail(message, body, envelope, reader, last)
 
 
-def _message(fd: int, spool: Spool, names: tuple[bytes, ...]) -> int:
+async def _message(read: "Read", work: "Work", spool: Spool, names: tuple[bytes, ...]) -> int:
     """Returns the offset of the body."""
     fields = header.Filters(names) if names else header.Filter()
-    while data := _read(fd):
-        spool.write(fields.feed(data))
-    spool.write(fields.finish())
+    while data := await read(MESSAGE):
+        await _keep(work, spool, fields.feed(data))
+    await _keep(work, spool, fields.finish())
     return spool.size if fields.body is None else fields.body
 
 
-def _envelope(fd: int, spool: Spool) -> tuple[EnvelopeReader, bytes]:
+async def _envelope(read: "Read", work: "Work", spool: Spool) -> tuple[EnvelopeReader, bytes]:
     """Also returns the last recipient."""
     reader = EnvelopeReader()
     before = last = b""
-    while not reader.complete and (data := _read(fd)):
+    while not reader.complete and (data := await read(ENVELOPE)):
         last = (reader.feed(data) or [last])[-1]
-        spool.write(data if not reader.complete else _to_final_nul(before, data))
+        await _keep(work, spool, data if not reader.complete else _to_final_nul(before, data))
         before = data[-1:]
     reader.finish()
     return reader, last
+
+
+async def _keep(work: "Work", spool: Spool, data: bytes) -> None:
+    await work(not spool.has_room(len(data)), spool.write, data)
 
 
 def _to_final_nul(before: bytes, data: bytes) -> bytes:
@@ -76,8 +84,10 @@ def _to_final_nul(before: bytes, data: bytes) -> bytes:
     return data[:(before + data).index(b"\0\0") + 2 - len(before)]
 
 
-def _read(fd: int) -> bytes:
-    try:
-        return os.read(fd, AT_ONCE)
-    except OSError as error:
-        raise ShimError(READ_ERROR, f"read from descriptor {fd}: {error.strerror}") from error
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .passage import Work
+
+    Read = Callable[[int], Awaitable[bytes]]

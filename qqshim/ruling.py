@@ -109,9 +109,13 @@ class Ruling:
 
     __slots__ = ("_held", "_known", "_mail", "_origin", "_said", "_site")
 
-    def __init__(self, site: "Site", origin: "Origin", mail: "Mail", said: "Hearsay", known: "Knowledge") -> None:
+    def __init__(
+            self, site: "Site", origin: "Origin", mail: "Mail", said: "Hearsay", known: "Knowledge", *,
+            variable: "Callable[[str], bytes | None]" = env.get,
+    ) -> None:
+        """variable  gives the value of a variable of the caller's"""
         self._site = site
-        self._held = env.get(HELD) is not None
+        self._held = variable(HELD) is not None
         self._origin = origin
         self._mail = mail
         self._said = said

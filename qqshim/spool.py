@@ -34,6 +34,7 @@ class Spool:
         """
         self._directory = directory
         self.size = 0
+        self.fd = -1
         try:
             self.fd, self._in_memory = _anonymous(directory)
         except OSError as error:
@@ -69,21 +70,36 @@ class Spool:
         """A piece of what was written; shorter at the end."""
         return os.pread(self.fd, count, offset)
 
-    def become(self, fd: int) -> None:
-        """Be descriptor fd, at the beginning, also after exec; for reading only, as a caller's pipe would be.
+    def has_room(self, count: int) -> bool:
+        """Whether so many bytes more would stay in memory, where nobody waits for a disk."""
+        return self._in_memory and self.size + count <= MEMORY
+
+    def readable(self) -> int:
+        """A descriptor at the beginning, close-on-exec; for reading only, as a caller's pipe would be.
 
         A program that prints on descriptor 1 would else write over the envelope.
         """
         try:
-            readable = os.open(f"/proc/self/fd/{self.fd}", os.O_RDONLY | os.O_CLOEXEC)
+            return os.open(f"/proc/self/fd/{self.fd}", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:  # no /proc here
             readable = os.dup(self.fd)
             os.lseek(readable, 0, os.SEEK_SET)
+            return readable
+
+    def become(self, fd: int) -> None:
+        """Be descriptor fd, as readable(), also after exec."""
+        readable = self.readable()
         os.dup2(readable, fd, inheritable=True)
         os.close(readable)
 
     def close(self) -> None:
-        os.close(self.fd)
+        """Once is enough; who forgets it has it done when the object goes."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        self.close()
 
     def _leave_memory_for(self, count: int) -> None:
         if self._in_memory and self.size + count > MEMORY:

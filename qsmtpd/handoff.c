@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -63,26 +64,25 @@ static int hand_over(int failed) /* the result, or COLD when the service has not
   struct msghdr packet = { .msg_iov = &(struct iovec) { &message, size }, .msg_iovlen = 1,
                            .msg_control = &control, .msg_controllen = CMSG_SPACE(fds_size) };
   ssize_t got;
-  unsigned char byte;
+  unsigned char result[2]; /* the second one is a signal */
   int service = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (service < 0 || strlen(path) >= sizeof address.sun_path) return COLD;
-  strcpy(address.sun_path, path);
-  patience(service, SO_SNDTIMEO, ACK_SECONDS), patience(service, SO_RCVTIMEO, ACK_SECONDS);
+  strcpy(address.sun_path, path), patience(service, SO_SNDTIMEO, ACK_SECONDS), patience(service, SO_RCVTIMEO, ACK_SECONDS);
   if (connect(service, (struct sockaddr *) &address, sizeof address)) return COLD;
   if (getsockopt(service, SOL_SOCKET, SO_PEERCRED, &peer, &(socklen_t) { sizeof peer }) || (peer.uid && peer.uid != geteuid()))
     return COLD;
   control.head = (struct cmsghdr) { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(fds_size) };
   memcpy(CMSG_DATA(&control.head), fds, fds_size);
   if (sendmsg(service, &packet, MSG_NOSIGNAL) != (ssize_t) size) return COLD; /* it begins with nothing less than the whole */
-  if (recv(service, &byte, 1, 0) != 1) {
+  if (recv(service, result, 1, 0) != 1) {
     shutdown(service, SHUT_RD); /* from now on it cannot say that it begins, and so does not */
-    if (recv(service, &byte, 1, MSG_DONTWAIT) != 1) return COLD;
+    if (recv(service, result, 1, MSG_DONTWAIT) != 1) return COLD;
   }
-  for (int i = 0; i < message.count; ++i) if (fds[i] != 2) close(fds[i]);
-  close(1); /* or they would stay open when the service closes them */
+  close(1); for (int i = 0; i < message.count; ++i) if (fds[i] != 2) close(fds[i]); /* or they stay open when it closes them */
   patience(service, SO_RCVTIMEO, RESULT_SECONDS);
-  while ((got = recv(service, &byte, 1, 0)) < 0 && errno == EINTR) { }
-  return got == 1 ? byte : failed;
+  while ((got = recv(service, result, sizeof result, 0)) < 0 && errno == EINTR) { }
+  if (got == 2) raise(result[1]); /* it has killed the program that had the message: the caller is to see that */
+  return got > 0 ? result[0] : failed;
 }
 
 int main(void)

@@ -23,6 +23,8 @@ TROUBLE = 111
 
 SPARE = 512
 """Descriptors of a worker beside its connections: files, look-ups, pipes to queue programs."""
+SPARE_FOR_SERVICE = 2048
+"""The same for the messages that handoff brings."""
 
 HELP = """\
 {usage}
@@ -85,12 +87,14 @@ def main(argv: list[str] | None = None, serve: Serve | None = None) -> NoReturn:
 
 
 def _listener(sockets: list[socket], options: Options, service: socket | None) -> int:
-    """A worker.  What writes into the spool of holdq is handed to it, which knows only what that can do; so would be, in
-    takers (see serve), what does the work of other programs.
+    """A worker.  What writes into the spool of holdq, and what scans messages, is handed to it: it knows what they can do, and
+    nothing else of them.
     """
     serve = import_module("qsmtpd.drivers.serving").serve
     arrivals = import_module("holdq.arrivals").Arrivals
-    code: int = serve(sockets, options, arrivals, service)
+    takers = {} if service is None else {
+        import_module("qsmtpd.drivers.handed").MESSAGE: import_module("qqshim.service").Service}
+    code: int = serve(sockets, options, arrivals, service, takers)
     return code
 
 
@@ -135,7 +139,8 @@ def _within_limits(options: Options) -> Options:
 
     All of them may come to one worker.
     """
-    wanted = options.limit + SPARE
+    spare = SPARE + SPARE_FOR_SERVICE if env.get("QSMTPD_SERVICE") else SPARE
+    wanted = options.limit + spare
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if _under(soft, wanted):
         for limits in ((wanted, max(hard, wanted)), (min(hard, wanted), hard)):
@@ -147,7 +152,7 @@ def _within_limits(options: Options) -> Options:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if not _under(soft, wanted):
         return options
-    limit = max(1, soft - SPARE)
+    limit = max(1, soft - spare)
     remark = f"-c {options.limit}: there are {soft} descriptors for a process: no more than {limit} connections"
     return replace(options, limit=limit, remarks=(*options.remarks, remark))
 

@@ -51,7 +51,7 @@ class Service:
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._end = asyncio.Event()
-        handlers = {kind: partial(self._handler, kind) for kind in (SESSION, MESSAGE)}
+        handlers = {kind: partial(self._call, kind) for kind in (SESSION, MESSAGE)}
         self.handed = Handed(self._listener, handlers, lambda *line: self.log.append(line), self._seconds)
         self.handed.start()
         self._begun.set()
@@ -59,6 +59,9 @@ class Service:
         self.handed.close()
         for task in tuple(self.handed.running):
             task.cancel()
+
+    async def _call(self, kind: bytes, environment: dict[bytes, bytes], fds: dict[int, int], _pid: int) -> int:
+        return await self._handler(kind, environment, fds)
 
     def call(self, what: Callable[[], None]) -> None:
         """Have its loop do something."""

@@ -34,22 +34,25 @@ def configured(settings: "Settings") -> "list[Scanner]":
     return [make(settings) for name, make in SCANNERS if settings.text(name)]
 
 
-def scan(message: "Message", scanners: "Iterable[Scanner]") -> list[Finding]:
-    """Ask them one after another, until one has settled what becomes of the message: a virus, or a failure that defers."""
+async def scan(message: "Message", scanners: "Iterable[Scanner]", connection: "Connect") -> list[Finding]:
+    """Ask them one after another, until one has settled what becomes of the message: a virus, or a failure that defers.
+
+    connection  makes their connections
+    """
     findings = []
     for scanner in scanners:
-        finding = _asked(scanner, message)
+        finding = await _asked(scanner, message, connection)
         findings.append(finding)
         if finding.virus is not None or finding.defer:
             break
     return findings
 
 
-def _asked(scanner: "Scanner", message: "Message") -> Finding:
+async def _asked(scanner: "Scanner", message: "Message", connection: "Connect") -> Finding:
     try:
         if message.size > scanner.max_size:
             raise ScannerError("toolarge", b"message of %d bytes" % message.size)
-        return scanner(message)
+        return await scanner(message, connection)
     except ScannerError as error:
         return failure(scanner.name, error, defer=scanner.defers(error.kind))
 
@@ -60,4 +63,4 @@ if TYPE_CHECKING:
 
     from qsmtpd.qmail.settings import Settings
 
-    from .base import Message, Scanner
+    from .base import Connect, Message, Scanner

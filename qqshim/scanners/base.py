@@ -1,5 +1,7 @@
 """The shape of a scanner: a file of this directory, a class with the attributes below, called with the message.
 
+It awaits nothing but its connection, and that is made with what it is given: there the program that lives for one message
+blocks, and the service of many does not.
 A scanner says what it found, or raises ScannerError; it refuses nothing.  "Not found" is said only when the answer says so in
 every byte: a half answer, a number out of range, an unknown word mean that the scanner failed.
 """
@@ -69,7 +71,12 @@ def score(text: bytes) -> float:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
+
+    from ..connection import Address, Connection
+
+    Connect = Callable[[Address, float], Connection]
 
     class Message(Protocol):
         """A message in a file, from its first byte on."""
@@ -94,5 +101,5 @@ if TYPE_CHECKING:
         def defers(self, kind: str) -> bool:
             """The fail policy for a kind of ScannerError: True for 451, False for pass and tag."""
 
-        def __call__(self, message: Message) -> Finding:
+        async def __call__(self, message: Message, connection: Connect) -> Finding:
             """Raises ScannerError."""

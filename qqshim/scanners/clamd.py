@@ -5,7 +5,7 @@ The answer ends with NUL, as the command with "z" in front asked: "stream: OK", 
 
 from qsmtpd.qmail.control import ControlError
 
-from ..connection import Connection, address
+from ..connection import address
 from .base import Finding, ScannerError
 
 CHUNK = 1 << 20
@@ -35,19 +35,17 @@ class Clamd:
     def defers(self, _kind: str) -> bool:
         return self._defers
 
-    def __call__(self, message: "Message") -> Finding:
-        connection = Connection(self._address, self._seconds)
-        try:
-            connection.write(b"zINSTREAM\0")
+    async def __call__(self, message: "Message", connection: "Connect") -> Finding:
+        with connection(self._address, self._seconds) as clamd:
+            await clamd.open()
+            await clamd.write(b"zINSTREAM\0")
             for offset in range(0, message.size, CHUNK):
                 count = min(CHUNK, message.size - offset)
-                connection.write(count.to_bytes(4, "big"))
-                connection.write_file(message.fd, offset, count)
-            connection.write(b"\0\0\0\0")
-            answer = connection.read_to_end(ANSWER_MAX)
-        finally:
-            connection.close()
-        return Finding(self.name, virus=parse(answer, whole=not connection.early))
+                await clamd.write(count.to_bytes(4, "big"))
+                await clamd.write_file(message.fd, offset, count)
+            await clamd.write(b"\0\0\0\0")
+            answer = await clamd.read_to_end(ANSWER_MAX)
+        return Finding(self.name, virus=parse(answer, whole=not clamd.early))
 
 
 def parse(answer: bytes, *, whole: bool) -> bytes | None:
@@ -78,4 +76,4 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qsmtpd.qmail.settings import Settings
 
-    from .base import Message
+    from .base import Connect, Message

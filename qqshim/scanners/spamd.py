@@ -9,7 +9,7 @@
 
 from qsmtpd.qmail.control import ControlError
 
-from ..connection import Connection, address
+from ..connection import address
 from .base import Finding, ScannerError, score
 
 ANSWER_MAX = 65536
@@ -37,17 +37,15 @@ class Spamd:
         """A message that is too large would be so tomorrow: it is always passed."""
         return self._defers and kind != "toolarge"
 
-    def __call__(self, message: "Message") -> Finding:
-        connection = Connection(self._address, self._seconds)
-        try:
-            connection.write(b"SYMBOLS SPAMC/1.5\r\nContent-length: %d\r\n%b\r\n" % (message.size, self._user))
-            connection.write_file(message.fd, 0, message.size)
-            if not connection.early:
-                connection.end_of_writing()
-            answer = connection.read_to_end(ANSWER_MAX)
-        finally:
-            connection.close()
-        if connection.early:
+    async def __call__(self, message: "Message", connection: "Connect") -> Finding:
+        with connection(self._address, self._seconds) as spamd:
+            await spamd.open()
+            await spamd.write(b"SYMBOLS SPAMC/1.5\r\nContent-length: %d\r\n%b\r\n" % (message.size, self._user))
+            await spamd.write_file(message.fd, 0, message.size)
+            if not spamd.early:
+                spamd.end_of_writing()
+            answer = await spamd.read_to_end(ANSWER_MAX)
+        if spamd.early:
             raise ScannerError("failed", b"spamd answered before the end: " + answer[:200])
         return parse(answer)
 
@@ -113,4 +111,4 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from qsmtpd.qmail.settings import Settings
 
-    from .base import Message
+    from .base import Connect, Message

@@ -8,8 +8,9 @@ own uid is listened to; where our files are, and what our interpreter loads, is 
     length of the environment                four bytes as the machine has them
     the environment                          NAME=VALUE NUL, any number of them
 
-The descriptors come beside the first byte.  We answer ACK when we begin, and one byte, the exit code, at the end.  Who hangs up
-before ACK does the work himself; so nothing is begun when ACK cannot be sent.
+The descriptors come beside the first byte.  We answer ACK when we begin, and one byte, the exit code, at the end; a second
+one is the signal that killed a program, for handoff to end in the same way.  Who hangs up before ACK does the work himself; so
+nothing is begun when ACK cannot be sent.
 """
 
 import asyncio
@@ -31,6 +32,8 @@ SECONDS = 10.0
 """For all that is to come before ACK."""
 WAITING_MAX = 256
 """Who come while so many have not said all of it are sent away, and do the work themselves."""
+MESSAGES_MAX = 200
+"""At once; who comes beyond does the work himself.  Sessions are limited by whoever has accepted them."""
 ACCEPTS = 64
 """In one turn of the loop."""
 ACCEPT_PAUSE = 1.0
@@ -92,14 +95,16 @@ def _remove_old(path: str) -> None:
 class Handed:
     """Takes what is handed over from start() until close(); what was begun goes on.
 
-    running  the tasks of what was begun
+    running   the tasks of what was begun
+    messages  how many of them are messages
     """
 
     def __init__(
             self, listener: socket.socket, handlers: "Mapping[bytes, Handler]", note: "Note", seconds: float = SECONDS,
     ) -> None:
-        """handlers  for each kind who does the work: he is given the environment and the descriptors, the number that each had
-                     there and ours, which are his to close; he returns the exit code, and is cancelled when handoff has died.
+        """handlers  for each kind who does the work: he is given the environment, the descriptors, the number that each had
+                     there and ours, which are his to close, and the process id of handoff; he returns the exit code, or a
+                     signal as a negative number, and is cancelled when handoff has died.
                      Who brings a kind that nobody takes does the work himself.
         note     is told of faults
         seconds  for all that is to come before ACK
@@ -109,6 +114,7 @@ class Handed:
         self.note = note
         self.seconds = seconds
         self.waiting: set[_Visit] = set()
+        self.messages = 0
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._open = False
@@ -131,7 +137,13 @@ class Handed:
         task = self._loop.create_task(self._serve(connection, kind, environment, fds))
         self.running.add(task)
         task.add_done_callback(self.running.discard)
+        if kind == MESSAGE:
+            self.messages += 1
+            task.add_done_callback(self._count_out)
         self._loop.add_reader(connection, self._hung_up, connection, task)  # all that can come is the end
+
+    def _count_out(self, _: "asyncio.Task[None]") -> None:
+        self.messages -= 1
 
     def _hung_up(self, connection: socket.socket, task: "asyncio.Task[None]") -> None:
         self._loop.remove_reader(connection)
@@ -164,13 +176,13 @@ class Handed:
     async def _serve(self, connection: socket.socket, kind: bytes, environment: "Environment", fds: dict[int, int]) -> None:
         code = FAULT[kind]
         try:
-            code = await self.handlers[kind](environment, fds)
+            code = await self.handlers[kind](environment, fds, _credentials(connection)[0])
         except Exception as error:
             self.note("fault", [("why", f"{type(error).__name__}: {error}".encode("utf-8", "replace"))])
         finally:
             self._loop.remove_reader(connection)
             try:
-                connection.send(bytes([code]))
+                connection.send(bytes([code]) if code >= 0 else bytes([FAULT[kind], -code]))
             except OSError:
                 pass  # handoff has died
             connection.close()
@@ -219,6 +231,8 @@ class _Visit:
         version, kind, count, numbers, length = HEAD.unpack_from(self._data)
         if version != b"1" or kind not in self._handed.handlers or count > DESCRIPTORS_MAX or length > ENVIRONMENT_MAX:
             raise HandedError("another language")
+        if kind == MESSAGE and self._handed.messages >= MESSAGES_MAX:
+            raise HandedError("no room for a message")
         if len(self._data) < HEAD.size + length:
             return
         variables = environment(self._data[HEAD.size:], length)
@@ -274,9 +288,13 @@ def _is_for_us_to_say(name: bytes) -> bool:
 
 
 def _is_ours(connection: socket.socket) -> bool:
-    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    uid: int = _CREDENTIALS.unpack(credentials)[1]
-    return uid == os.geteuid()
+    return _credentials(connection)[1] == os.geteuid()
+
+
+def _credentials(connection: socket.socket) -> tuple[int, int]:
+    """Process id and uid of who has connected."""
+    pid, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return pid, uid
 
 
 def _descriptors(beside: "list[tuple[int, int, bytes]]") -> list[int]:
@@ -312,4 +330,4 @@ if TYPE_CHECKING:
 
     Environment = dict[bytes, bytes]
     Note = Callable[[str, Pairs], None]
-    Handler = Callable[[Environment, dict[int, int]], Coroutine[Any, Any, int]]
+    Handler = Callable[[Environment, dict[int, int], int], Coroutine[Any, Any, int]]

@@ -16,7 +16,7 @@ FROM_TCPSERVER = (b"PROTO", b"TCP", b"PATH", b"SHLVL", b"PWD", b"OLDPWD", b"_", 
 """The beginnings of names that say nothing about what tcp.smtp has set."""
 
 
-async def take(listener: "Listener", environment: dict[bytes, bytes], fds: dict[int, int]) -> int:
+async def take(listener: "Listener", environment: dict[bytes, bytes], fds: dict[int, int], _pid: int) -> int:
     """See Handler in handed.py: the session from its greeting to its end; returns the exit code."""
     for number, fd in fds.items():
         if number:

@@ -33,6 +33,8 @@ class Figures:
             found = dict(pairs)
             self._add("sessions", _text(found.get("verdict")), _text(found.get("rule")))
             self._took(_number(found.get("ms")) / 1000)
+        elif event == "message" and "id" not in (found := dict(pairs)):
+            self._add("scanned", _text(found.get("verdict")), _text(found.get("rule")))
         elif event in ("rcpt", "message"):
             found = dict(pairs)
             self._add("recipients" if event == "rcpt" else "messages", _text(found.get("code")), _text(found.get("rule")))
@@ -42,7 +44,8 @@ class Figures:
     def page(self, connections: int) -> bytes:
         """The page."""
         lines = ["# TYPE qsmtpd_connections gauge", f"qsmtpd_connections {connections}"]
-        for name, label in (("sessions", "verdict"), ("recipients", "code"), ("messages", "code"), ("troubles", "kind")):
+        for name, label in (("sessions", "verdict"), ("recipients", "code"), ("messages", "code"), ("scanned", "verdict"),
+                            ("troubles", "kind")):
             lines.append(f"# TYPE qsmtpd_{name}_total counter")
             lines += [
                 f'qsmtpd_{name}_total{{{label}="{_escaped(value)}",rule="{_escaped(rule)}"}} {count}'

@@ -4,11 +4,10 @@ A change that cannot be read, or makes no sense, is told to the log, and what wa
 what it began with.
 """
 
-import os
-
 from ..config import Config
 from ..qmail import env
 from ..qmail.control import Control, ControlError
+from ..qmail.fingerprint import fingerprint
 
 PER_SESSION = ("greylist", "knowngood", "rate", "header")
 """The checks that remember something of their session: each gets its own."""
@@ -103,23 +102,9 @@ class Site:
         return SharedConfig(Control(self.directory, Variables(values)))
 
 
-def fingerprint(directory: str) -> "Fingerprint":
-    """Name, time of change, size and number of each file; what cannot be looked at is not there."""
-    found = set()
-    try:
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                status = entry.stat()
-                found.add((entry.name, status.st_mtime_ns, status.st_size, status.st_ino))
-    except OSError:
-        pass
-    return frozenset(found)
-
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ..checks.base import Check
-
-    Fingerprint = frozenset[tuple[str, int, int, int]]
+    from ..qmail.fingerprint import Fingerprint

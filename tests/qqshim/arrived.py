@@ -1,6 +1,8 @@
 """A message as qqshim has it when all has come in, without a caller; rules and what is known of it."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from qqshim.header import Filter
 from qqshim.hearsay import Hearsay
@@ -15,12 +17,19 @@ from qsmtpd.qmail.control import Control
 from qsmtpd.qmail.envelope import EnvelopeReader, build
 from tests.qqshim.callers import MESSAGE
 
+T = TypeVar("T")
+
 VIRUS = Finding("clamd", virus=b"Eicar")
 CLEAN = Finding("clamd")
 SPAM = Finding("spamd", spam=True, score=7.5)
 HAM = Finding("spamd", score=0.5)
 
 STOCK = Origin(server=True, client=b"192.0.2.7", relay=False)
+
+
+async def at_once(_long: bool, function: Callable[..., T], *arguments: object) -> T:
+    """See Passage.work()."""
+    return function(*arguments)
 
 
 def session(told: bytes) -> Origin:
@@ -75,4 +84,5 @@ def addresses(of: Mail) -> list[bytes]:
     return EnvelopeReader().feed(of.envelope.read(0, of.envelope.size))
 
 
-__all__ = ["CLEAN", "HAM", "NOBODY", "SPAM", "STOCK", "VIRUS", "World", "addresses", "mail", "session", "site", "spooled"]
+__all__ = [
+    "CLEAN", "HAM", "NOBODY", "SPAM", "STOCK", "VIRUS", "World", "addresses", "at_once", "mail", "session", "site", "spooled"]

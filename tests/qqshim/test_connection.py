@@ -1,5 +1,6 @@
 """Addresses, and that nothing a scanner does holds a message longer than the deadline."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 
 from qqshim.connection import Address, Connection, address
 from qqshim.scanners.base import ScannerError
+from qqshim.warmconnection import WarmConnection
 from qsmtpd.qmail.control import ControlError
+from qsmtpd.rules.atonce import complete
 from tests.scanners import lying
 from tests.servers import free_port
 
@@ -41,16 +44,26 @@ def test_nothing_else_is_raised(text: bytes) -> None:
         pass
 
 
-def talk(where: Address, *, data: bytes = b"hello", seconds: float = SOON, limit: int = 100) -> bytes:
+Make = Callable[[Address, float], Connection]
+
+
+@pytest.fixture(params=[Connection, WarmConnection])
+def make(request: pytest.FixtureRequest) -> Make:
+    """The one that blocks, and the one of a loop."""
+    found: Make = request.param
+    return found
+
+
+def talk(make: Make, where: Address, *, data: bytes = b"hello", seconds: float = SOON, limit: int = 100) -> bytes:
     """Write, end writing, read to the end."""
-    connection = Connection(where, seconds)
-    try:
-        connection.write(data)
-        if not connection.early:
-            connection.end_of_writing()
-        return connection.read_to_end(limit)
-    finally:
-        connection.close()
+    async def talked() -> bytes:
+        with make(where, seconds) as connection:
+            await connection.open()
+            await connection.write(data)
+            if not connection.early:
+                connection.end_of_writing()
+            return await connection.read_to_end(limit)
+    return asyncio.run(talked()) if make is WarmConnection else complete(talked())
 
 
 def echo(peer: socket) -> None:
@@ -60,11 +73,11 @@ def echo(peer: socket) -> None:
     peer.sendall(said)
 
 
-def test_there_and_back(tmp_path: Path) -> None:
+def test_there_and_back(make: Make, tmp_path: Path) -> None:
     data = bytes(range(256)) * 8192
     with lying(tmp_path / "s", echo) as server:
         for where in (server.tcp, server.unix):
-            assert talk(address("x", where.encode()), data=data, seconds=10, limit=len(data)) == data
+            assert talk(make, address("x", where.encode()), data=data, seconds=10, limit=len(data)) == data
 
 
 def drip(peer: socket) -> None:
@@ -80,55 +93,55 @@ def read_little(peer: socket) -> None:
 
 
 @pytest.mark.parametrize("behave", [lambda _peer: time.sleep(SOON + 4), read_little, drip])
-def test_a_slow_one_has_until_the_deadline(tmp_path: Path, behave: Callable[[socket], None]) -> None:
+def test_a_slow_one_has_until_the_deadline(make: Make, tmp_path: Path, behave: Callable[[socket], None]) -> None:
     """A87: connect, write and read share one deadline; what trickles does not renew it."""
     start = time.monotonic()
     with lying(tmp_path / "s", behave) as server, pytest.raises(ScannerError, match="failed") as caught:
-        talk(address("x", server.tcp.encode()), data=b"x" * (8 << 20), limit=10**9)
+        talk(make, address("x", server.tcp.encode()), data=b"x" * (8 << 20), limit=10**9)
 
     assert caught.value.why
     assert time.monotonic() - start < SOON + 3
 
 
-def test_one_that_does_not_read_has_until_the_deadline(tmp_path: Path) -> None:
+def test_one_that_does_not_read_has_until_the_deadline(make: Make, tmp_path: Path) -> None:
     start = time.monotonic()
     with lying(tmp_path / "s", lambda _peer: time.sleep(SOON + 4)) as server, pytest.raises(ScannerError) as caught:
-        talk(address("x", server.unix.encode()), data=b"x" * (8 << 20))
+        talk(make, address("x", server.unix.encode()), data=b"x" * (8 << 20))
 
     assert caught.value.why == b"no answer in time"
     assert time.monotonic() - start < SOON + 3
 
 
-def test_a_full_backlog_has_until_the_deadline(tmp_path: Path) -> None:
+def test_a_full_backlog_has_until_the_deadline(make: Make, tmp_path: Path) -> None:
     """connect() to a unix socket says EAGAIN then, and poll() would not wait."""
     with socket(AF_UNIX, SOCK_STREAM) as listener:
         listener.bind(str(tmp_path / "s"))
         listener.listen(0)
         where = address("x", str(tmp_path / "s").encode())
-        waiting = Connection(where, SOON)
-        start = time.process_time()
-        with pytest.raises(ScannerError) as caught:
-            Connection(where, SOON)
-        waiting.close()
+        with Connection(where, SOON) as waiting:
+            complete(waiting.open())
+            start = time.process_time()
+            with pytest.raises(ScannerError) as caught:
+                talk(make, where)
 
         assert caught.value.why == b"no answer in time"
         assert time.process_time() - start < SOON / 3
 
 
-def test_nobody_there(tmp_path: Path) -> None:
+def test_nobody_there(make: Make, tmp_path: Path) -> None:
     for where in (f"127.0.0.1:{free_port()}", str(tmp_path / "none"), "/" + "x" * 200):
         with pytest.raises(ScannerError, match="failed") as caught:
-            Connection(address("x", where.encode()), SOON)
+            talk(make, address("x", where.encode()))
         assert b"connect" in caught.value.why
 
 
-def test_an_endless_answer_is_cut(tmp_path: Path) -> None:
+def test_an_endless_answer_is_cut(make: Make, tmp_path: Path) -> None:
     def flood(peer: socket) -> None:
         peer.recv(100)
         while True:
             peer.sendall(b"x" * 65536)
 
     with lying(tmp_path / "s", flood) as server, pytest.raises(ScannerError) as caught:
-        talk(address("x", server.tcp.encode()), seconds=10, limit=4096)
+        talk(make, address("x", server.tcp.encode()), seconds=10, limit=4096)
 
     assert caught.value.why.startswith(b"endless answer")

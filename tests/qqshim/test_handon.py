@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from qqshim import handon
 from tests.conftest import QmailHome
 from tests.qqshim.callers import ENVELOPE, MESSAGE, NOTQMAIL, PLAIN, Shim
 from tests.servers import wait_until
@@ -19,15 +18,15 @@ DONE = 'mv "$d" "${d%.part}"'
 
 
 def test_what_the_next_program_finds(
-        shim: Shim, qmail_home: QmailHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        cold: Shim, qmail_home: QmailHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A143: its three descriptors and the caller's channel, default signals, no QMAILQUEUE, the same directory and process."""
     program = qmail_home.queue_program(
         f'ls /proc/self/fd > "$d/fds"; grep SigIgn /proc/self/status > "$d/signals"; env > "$d/env"; pwd > "$d/pwd"; '
         f'ps -o args= -p $$ > "$d/args"; {RECORD}; echo -n said >&6; {DONE}')
-    shim.environment["PATH"] = "/usr/bin:/bin"
+    cold.environment["PATH"] = "/usr/bin:/bin"
     monkeypatch.chdir(tmp_path)
     pids: list[int] = []
-    called = shim(LARGE, family=NOTQMAIL, during=pids.append)
+    called = cold(LARGE, family=NOTQMAIL, during=pids.append)
     place = qmail_home.queued / str(pids[0])
 
     assert called.reply == (250, "ok")
@@ -37,16 +36,16 @@ def test_what_the_next_program_finds(
     assert "QMAILQUEUE=" not in (place / "env").read_text()
     assert (place / "pwd").read_text().strip() == str(tmp_path)
     assert (place / "args").read_text().split()[1:] == [str(program)]
-    shim.argv = [str(program)]
-    shim(LARGE, family=NOTQMAIL, during=pids.append)
+    cold.argv = [str(program)]
+    cold(LARGE, family=NOTQMAIL, during=pids.append)
     assert (qmail_home.queued / str(pids[1]) / "fds").read_text() == fds, "the same as when the caller starts it itself"
 
 
-def test_no_process_is_started(shim: Shim, tmp_path: Path) -> None:
+def test_no_process_is_started(cold: Shim, tmp_path: Path) -> None:
     """A143: nobody is left behind who could keep the caller's channel open."""
     trace = "trace=fork,vfork,clone,clone3,execve"
-    shim.argv = ["/usr/bin/strace", "-f", "-o", str(tmp_path / "calls"), "-e", trace, *shim.argv]
-    assert shim(LARGE, family=NOTQMAIL, qqnext="/bin/true").reply == (250, "ok")
+    cold.argv = ["/usr/bin/strace", "-f", "-o", str(tmp_path / "calls"), "-e", trace, *cold.argv]
+    assert cold(LARGE, family=NOTQMAIL, qqnext="/bin/true").reply == (250, "ok")
     calls = [line.split()[1].partition("(")[0] for line in (tmp_path / "calls").read_text().split("\n") if "(" in line]
 
     assert set(calls) == {"execve"}
@@ -80,15 +79,6 @@ def test_an_envelope_larger_than_a_pipe(shim: Shim, qmail_home: QmailHome, messa
     assert queued.endswith(message)
 
 
-def test_is_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(handon.MARK, raising=False)
-    assert not handon.is_loop()
-    monkeypatch.setenv(handon.MARK, "1")
-    assert not handon.is_loop()
-    monkeypatch.setenv(handon.MARK, str(os.getpid()))
-    assert handon.is_loop()
-
-
 def killed_after(shim: Shim, message: bytes, seconds: float, **settings: str) -> tuple[int, str]:
     def kill(pid: int) -> None:
         time.sleep(seconds)
@@ -119,25 +109,25 @@ CALLS = ("memfd_create", "read", "write", "sendfile", "dup2", "lseek", "execve")
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_killed_at_every_system_call(shim: Shim, qmail_home: QmailHome, tmp_path: Path, call: str) -> None:
+def test_killed_at_every_system_call(cold: Shim, qmail_home: QmailHome, tmp_path: Path, call: str) -> None:
     """A139: the first of each kind, the ones in the middle, and the last, which hand on."""
     spool = tmp_path / "spool"
     spool.mkdir()
-    program = shim.argv
-    total = count(shim, program, call, tmp_path)
+    program = cold.argv
+    total = count(cold, program, call, tmp_path)
     for number in {1, 2, total // 2, total - 2, total - 1, total} & set(range(1, total + 1)):
-        shim.argv = ["/usr/bin/strace", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={number}", *program]
+        cold.argv = ["/usr/bin/strace", "-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={number}", *program]
         before = len(qmail_home.messages())
-        code, _ = shim(LARGE, qqtmp=str(spool)).reply
+        code, _ = cold(LARGE, qqtmp=str(spool)).reply
         assert code == 451 or (code == 250 and len(qmail_home.messages()) == before + 1), f"{call} number {number}"
     assert all(whole.endswith(LARGE) and envelope == ENVELOPE for whole, envelope in qmail_home.messages())
     assert list(spool.iterdir()) == []
 
 
-def count(shim: Shim, program: list[str], call: str, tmp_path: Path) -> int:
+def count(cold: Shim, program: list[str], call: str, tmp_path: Path) -> int:
     """How often the program makes the system call, up to and with the exec of the next program."""
-    shim.argv = ["/usr/bin/strace", "-o", str(tmp_path / "calls"), "-e", f"trace={call},execve", *program]
-    assert shim(LARGE).reply[0] == 250
+    cold.argv = ["/usr/bin/strace", "-o", str(tmp_path / "calls"), "-e", f"trace={call},execve", *program]
+    assert cold(LARGE).reply[0] == 250
     lines = (tmp_path / "calls").read_text().split("\n")
     last = next(i for i, line in enumerate(lines) if line.startswith("execve(") and "bin/qmail-queue" in line)
     return sum(line.startswith(f"{call}(") for line in lines[:last + 1])
@@ -146,11 +136,11 @@ def count(shim: Shim, program: list[str], call: str, tmp_path: Path) -> int:
 @pytest.mark.parametrize(("call", "error", "code"), [
     ("sendfile", "ENOSPC", 53), ("sendfile", "EIO", 53), ("sendfile", "EDQUOT", 53), ("memfd_create", "ENOMEM", 0),
     ("dup2", "EMFILE", 81), ("sendfile", "ENOMEM", 51)])
-def test_system_calls_that_fail(shim: Shim, qmail_home: QmailHome, call: str, error: str, code: int) -> None:
+def test_system_calls_that_fail(cold: Shim, qmail_home: QmailHome, call: str, error: str, code: int) -> None:
     """A137, A138: temporary, or another way is found."""
     when = "1+" if call != "dup2" else "1"
-    shim.argv = ["/usr/bin/strace", "-o", "/dev/null", "-e", f"inject={call}:error={error}:when={when}", *shim.argv]
-    called = shim(LARGE)
+    cold.argv = ["/usr/bin/strace", "-o", "/dev/null", "-e", f"inject={call}:error={error}:when={when}", *cold.argv]
+    called = cold(LARGE)
 
     assert called.exit_code == code
     assert len(qmail_home.messages()) == (1 if code == 0 else 0)

@@ -23,8 +23,9 @@ TWO = b"Fsender@example.org\0Tann@bench.test\0Tbob@bench.test\0\0"
 class Server:
     """qsmtpd with qqshim as its queue program."""
 
-    def __init__(self, installation: Path, home: QmailHome) -> None:
+    def __init__(self, installation: Path, home: QmailHome, shim: Shim) -> None:
         self.installation = installation
+        self.shim = shim
         self.home = home
         home.write("rcpthosts", "bench.test")
         home.write("tags", VIP)
@@ -36,10 +37,10 @@ class Server:
         to = "".join(f"RCPT TO:<{name}@bench.test>\r\n" for name in recipients or ("ann",))
         said = b"MAIL FROM:<a@client.test>\r\n%bDATA\r\n%bSubject: x\r\n\r\n%b\r\n.\r\nQUIT\r\n" % (to.encode(), header, body)
         variables = {
-            "QMAILQUEUE": str(self.installation / "bin/qqshim"), "PROTO": "TCP", "TCPREMOTEIP": "192.0.2.7", **env}
+            **self.shim.environment, "QMAILQUEUE": self.shim.argv[0], "TCPREMOTEIP": "192.0.2.7", **env}
         answer, log, _ = run_program(
             [self.installation / "bin/qsmtpd"], self.home, {name: text.encode() for name, text in variables.items()}, said)
-        self.log = [logline.parse(line) for line in log.split(b"\n")[:-1]]
+        self.log = [logline.parse(line) for line in self.shim.log(log).split(b"\n")[:-1]]
         replies = answer.decode().split("\r\n")
         after = replies[next(i for i, line in enumerate(replies) if line.startswith("354")) + 1:]
         return "\n".join(after[:next(i for i, line in enumerate(after) if line[3] == " ") + 1])
@@ -58,8 +59,8 @@ class Server:
 
 
 @pytest.fixture
-def server(installation: Path, qmail_home: QmailHome) -> Server:
-    return Server(installation, qmail_home)
+def server(installation: Path, qmail_home: QmailHome, shim: Shim) -> Server:
+    return Server(installation, qmail_home, shim)
 
 
 @pytest.fixture
@@ -196,6 +197,7 @@ def test_spamreject_comes_before_the_rules(scanned: Server) -> None:
     assert "its score is 6.5" in scanned(OFFER, RELAYCLIENT="")
 
 
+@pytest.mark.parametrize("shim", ["cold"], indirect=True)
 def test_rules_without_a_word_for_qqshim_are_not_read(scanned: Server, tmp_path: Path) -> None:
     """The session says so by its silence: the file is not even opened, and nothing is imported for it."""
     wrapper = tmp_path / "traced"
@@ -324,7 +326,7 @@ def test_many_recipients_are_judged_once(stock: Calls, qmail_home: QmailHome) ->
 
     assert called.reply == (250, "ok")
     assert len(qmail_home.messages()[0][1]) == len(b"Fa@b\0" + recipients + b"\0")
-    assert int(called.log[0]["cpu-ms"]) < 3000
+    assert int(called.log[0].get("cpu-ms", called.log[0]["ms"])) < 3000
 
 
 @pytest.mark.root

@@ -110,6 +110,17 @@ def test_exit_codes_come_through(world: World, code: int) -> None:
         assert world.session() == code
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_signal_comes_through(world: World, number: int) -> None:
+    """A program that was killed looks so: "qq crashed"."""
+    async def answer(_kind: bytes, _variables: dict[bytes, bytes], fds: dict[int, int]) -> int:
+        close_all(fds)
+        return -number
+
+    with serving(world.path, answer):
+        assert queue(world)[0] == -number
+
+
 def queue(world: World, extra: int = 6, **more: str) -> tuple[int, bytes]:
     """Give a message as a caller does that reads words from a descriptor, 6 as a rule: exit code, words."""
     message, envelope, words = os.pipe(), os.pipe(), os.pipe()

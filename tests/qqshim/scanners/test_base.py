@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qqshim import scanners
+from qqshim.connection import Connection
 from qqshim.scanners.base import Finding, ScannerError, failure, score
+from qsmtpd.rules.atonce import complete
 
 
 class Asked:
@@ -23,7 +25,7 @@ class Asked:
     def defers(self, _kind: str) -> bool:
         return self._defer
 
-    def __call__(self, _message: object) -> Finding:
+    async def __call__(self, _message: object, _connection: object) -> Finding:
         self.asked += 1
         if isinstance(self._outcome, ScannerError):
             raise self._outcome
@@ -62,6 +64,10 @@ def test_any_score_is_finite(text: bytes) -> None:
     assert math.isfinite(value)
 
 
+def scanned(message: Sized, asked: list[Asked]) -> list[Finding]:
+    return complete(scanners.scan(message, asked, Connection))
+
+
 def test_failure() -> None:
     finding = failure("spamd", ScannerError("toolarge", b"message of 9 bytes"), defer=True)
 
@@ -71,18 +77,18 @@ def test_failure() -> None:
 def test_all_are_asked_in_order() -> None:
     first, second = Asked("clamd", Finding("clamd")), Asked("spamd", Finding("spamd", score=1.0))
 
-    assert [finding.scanner for finding in scanners.scan(Sized(1), [first, second])] == ["clamd", "spamd"]
+    assert [finding.scanner for finding in scanned(Sized(1), [first, second])] == ["clamd", "spamd"]
 
 
 def test_what_is_settled_asks_no_more() -> None:
     down = ScannerError("failed", b"x")
     for outcome, defer in ((Finding("clamd", virus=b"X"), False), (down, True)):
         second = Asked("spamd", Finding("spamd"))
-        assert len(scanners.scan(Sized(1), [Asked("clamd", outcome, defer=defer), second])) == 1
+        assert len(scanned(Sized(1), [Asked("clamd", outcome, defer=defer), second])) == 1
         assert not second.asked
 
     second = Asked("spamd", Finding("spamd"))
-    findings = scanners.scan(Sized(1), [Asked("clamd", down), second])
+    findings = scanned(Sized(1), [Asked("clamd", down), second])
     assert (len(findings), findings[0].failed, second.asked) == (2, "failed", 1)
 
 
@@ -90,6 +96,6 @@ def test_too_large() -> None:
     """The limit itself is allowed."""
     scanner = Asked("clamd", Finding("clamd"), max_size=100)
 
-    assert scanners.scan(Sized(100), [scanner])[0].failed is None
-    assert scanners.scan(Sized(101), [scanner])[0].failed == "toolarge"
+    assert scanned(Sized(100), [scanner])[0].failed is None
+    assert scanned(Sized(101), [scanner])[0].failed == "toolarge"
     assert scanner.asked == 1

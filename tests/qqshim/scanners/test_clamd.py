@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qqshim import config
-from qqshim.scanners.base import ScannerError
+from qqshim.connection import Connection
+from qqshim.scanners.base import Finding, ScannerError
 from qqshim.scanners.clamd import Clamd, parse
 from qqshim.spool import Spool
 from qsmtpd.qmail.control import Control, ControlError
+from qsmtpd.rules.atonce import complete
 from tests.scanners import EICAR, Scanner, lying, read_instream
 
 Make = Callable[..., Clamd]
@@ -28,10 +30,11 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     return with_settings
 
 
-def spooled(message: bytes) -> Spool:
+def asked(scanner: Clamd, message: bytes) -> Finding:
+    """What it finds in a message."""
     spool = Spool(b"/var/tmp")
     spool.write(message)
-    return spool
+    return complete(scanner(spool, Connection))
 
 
 def test_answers() -> None:
@@ -100,7 +103,7 @@ def test_the_message_arrives_whole(make: Make, tmp_path: Path, message: bytes) -
     arrived: list[bytes] = []
     with lying(tmp_path / "s", lambda peer: (arrived.append(read_instream(peer)), peer.sendall(b"stream: OK\0"))[0]) as server:
         for where in (server.tcp, server.unix):
-            finding = make(clamd=where)(spooled(message))
+            finding = asked(make(clamd=where), message)
             assert (finding.virus, finding.failed) == (None, None)
 
     assert arrived == [message, message]
@@ -108,12 +111,12 @@ def test_the_message_arrives_whole(make: Make, tmp_path: Path, message: bytes) -
 
 def test_real_clamd(make: Make, clamd: Scanner) -> None:
     for where in (clamd.tcp, clamd.unix):
-        assert make(clamd=where)(spooled(b"Subject: x\n\nhello\n")).virus is None
-        assert make(clamd=where)(spooled(b"Subject: x\n\n" + EICAR)).virus == b"Frontline.Eicar-Test.UNOFFICIAL"
+        assert asked(make(clamd=where), b"Subject: x\n\nhello\n").virus is None
+        assert asked(make(clamd=where), b"Subject: x\n\n" + EICAR).virus == b"Frontline.Eicar-Test.UNOFFICIAL"
 
 
 def test_real_clamd_with_a_message_above_its_own_limit(make: Make, clamd: Scanner) -> None:
     """It says so while we still write, and may close before we read it."""
     for where in (clamd.tcp, clamd.unix):
         with pytest.raises(ScannerError):
-            make(clamd=where)(spooled(b"x" * (20 << 20)))
+            asked(make(clamd=where), b"x" * (20 << 20))

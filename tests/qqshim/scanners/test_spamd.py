@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qqshim import config
-from qqshim.scanners.base import ScannerError
+from qqshim.connection import Connection
+from qqshim.scanners.base import Finding, ScannerError
 from qqshim.scanners.spamd import Spamd, parse
 from qqshim.spool import Spool
 from qsmtpd.qmail.control import Control, ControlError
+from qsmtpd.rules.atonce import complete
 from tests.scanners import GTUBE, OFFER, Scanner, lying, read_spamc
 
 Make = Callable[..., Spamd]
@@ -32,10 +34,11 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     return with_settings
 
 
-def spooled(message: bytes) -> Spool:
+def asked(scanner: Spamd, message: bytes) -> Finding:
+    """What it finds in a message."""
     spool = Spool(b"/var/tmp")
     spool.write(message)
-    return spool
+    return complete(scanner(spool, Connection))
 
 
 @pytest.mark.parametrize(("answer", "spam", "score", "symbols"), [
@@ -107,8 +110,8 @@ def test_request(make: Make, tmp_path: Path) -> None:
 
     message = b"Subject: x\n\nhello\n" * 20_000
     with lying(tmp_path / "s", answer) as server:
-        make(spamd=server.tcp)(spooled(message))
-        finding = make(spamd=server.unix, spamduser="filter@example.org")(spooled(message))
+        asked(make(spamd=server.tcp), message)
+        finding = asked(make(spamd=server.unix, spamduser="filter@example.org"), message)
 
     assert finding.score == 6.5
     assert requests == [
@@ -120,13 +123,13 @@ def test_an_answer_before_the_end_is_none(make: Make, tmp_path: Path) -> None:
     """A87: an answer that cannot be about the whole message."""
     with lying(tmp_path / "s", lambda peer: (peer.sendall(ANSWER), peer.shutdown(1))[1]) as server, \
             pytest.raises(ScannerError):
-        make(spamd=server.tcp)(spooled(b"x" * (8 << 20)))
+        asked(make(spamd=server.tcp), b"x" * (8 << 20))
 
 
 def test_real_spamd(make: Make, spamd: Scanner) -> None:
     for where in (spamd.tcp, spamd.unix):
         scanner = make(spamd=where, spamduser="anybody")
-        ham, spam, test = (scanner(spooled(b"Subject: x\n\n" + text + b"\n")) for text in (b"hello", OFFER, GTUBE))
+        ham, spam, test = (asked(scanner, b"Subject: x\n\n" + text + b"\n") for text in (b"hello", OFFER, GTUBE))
         assert (ham.spam, ham.score, ham.symbols) == (False, 0.0, None)
         assert (spam.spam, spam.score, spam.symbols) == (True, 6.5, b"OFFER")
         assert (test.spam, test.score) == (True, 1000.0)

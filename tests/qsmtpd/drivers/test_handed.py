@@ -7,6 +7,7 @@ import os
 import socket
 import stat
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -230,6 +231,52 @@ def test_a_fault_is_temporary(tmp_path: Path, connection: int, kind: bytes, numb
     with serving(world.path, broken) as service:
         assert world.say(message(kind, numbers), [connection] * len(numbers)) == b"+" + bytes([code])
         assert "ValueError: of ours" in str(service.log)
+
+
+def test_so_many_messages_at_once(tmp_path: Path, connection: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes when there is no room for a message does the work himself; sessions are another matter."""
+    monkeypatch.setattr(handed, "MESSAGES_MAX", 2)
+    goes_on = threading.Event()
+
+    async def patient(_kind: bytes, _variables: dict[bytes, bytes], fds: dict[int, int]) -> int:
+        close_all(fds)
+        while not goes_on.is_set():
+            await asyncio.sleep(0.01)
+        return 0
+
+    world = World(tmp_path / "frontline/service")
+    with serving(world.path, patient) as service:
+        clients = [world.connect() for _ in range(2)]
+        for client in clients:
+            send(client, message(b"q", b"\0\1"), [connection] * 2)
+            assert client.recv(1) == b"+"
+        assert world.say(message(b"q", b"\0\1"), [connection] * 2) == b""
+        with world.connect() as session:
+            send(session, message(), [connection])
+            assert session.recv(1) == b"+"
+            goes_on.set()
+            assert [client.recv(1) for client in (*clients, session)] == [b"\0"] * 3
+        for client in clients:
+            client.close()
+        wait_until(lambda: service.handed is not None and service.handed.messages == 0)
+        assert world.say(message(b"q", b"\0\1"), [connection] * 2) == b"+\0"
+
+
+def test_the_process_of_handoff_is_known(tmp_path: Path, connection: int) -> None:
+    """By its number the caller calls the message; the kernel says it."""
+    async def told(_variables: dict[bytes, bytes], fds: dict[int, int], pid: int) -> int:
+        close_all(fds)
+        return pid == os.getpid()
+
+    async def served() -> bytes:
+        listens = listening(str(tmp_path / "frontline/service"))
+        taken = handed.Handed(listens, {b"q": told}, lambda *_: None)
+        taken.start()
+        said = await asyncio.to_thread(World(tmp_path / "frontline/service").say, message(b"q", b"\0\1"), [connection] * 2)
+        taken.close()
+        return said
+    (tmp_path / "frontline").mkdir(mode=0o700)
+    assert asyncio.run(served()) == b"+\1"
 
 
 def test_a_handoff_that_dies_ends_its_session(tmp_path: Path, connection: int) -> None:

@@ -15,7 +15,8 @@ def test_it_counts_what_the_log_says() -> None:
     figures = Figures()
     for code, rule in ((550, b"validrcpt"), (550, b"validrcpt"), (250, None)):
         figures.count("rcpt", [("id", b"1"), ("code", code), ("rule", rule)])
-    figures.count("message", [("code", 250), ("rule", None)])
+    figures.count("message", [("id", b"1"), ("code", 250), ("rule", None)])
+    figures.count("message", [("qp", 4712), ("verdict", b"refused"), ("rule", 3)])
     figures.count("session", [("verdict", b"quit"), ("rule", b"12"), ("ms", 40)])
     figures.count("session", [("verdict", b"quit"), ("rule", b"12"), ("ms", 700_000)])
     figures.count("fault", [("why", b"x")])
@@ -27,6 +28,7 @@ def test_it_counts_what_the_log_says() -> None:
     assert 'qsmtpd_recipients_total{code="550",rule="validrcpt"} 2' in found
     assert 'qsmtpd_recipients_total{code="250",rule=""} 1' in found
     assert 'qsmtpd_messages_total{code="250",rule=""} 1' in found
+    assert 'qsmtpd_scanned_total{verdict="refused",rule="3"} 1' in found
     assert 'qsmtpd_sessions_total{verdict="quit",rule="12"} 2' in found
     assert 'qsmtpd_troubles_total{kind="fault",rule=""} 1' in found
     assert 'qsmtpd_session_seconds_bucket{le="0.01"} 0' in found

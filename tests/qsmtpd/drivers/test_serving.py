@@ -27,7 +27,7 @@ OPTIONS = Options(host_lookup=False, local_name=b"mx.bench.test", drain=10.0)
 
 def slow(control: Control, note: Any) -> Any:
     """A handler for messages: takes a while, and answers what the control directory says."""
-    async def handler(_environment: dict[bytes, bytes], fds: dict[int, int]) -> int:
+    async def handler(_environment: dict[bytes, bytes], fds: dict[int, int], _pid: int) -> int:
         close_all(fds)
         await asyncio.sleep(0.5)
         note("taken", [])
