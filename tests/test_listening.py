@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from tests.conftest import QmailHome
 from tests.play import prepare, without_received
+from tests.scanners import lying, read_spamc
 from tests.servers import Service, free_port, listens, running, wait_until
 from tests.transcript import Dialogue, codes, load
 
@@ -28,7 +30,12 @@ def environment(home: QmailHome, **more: str) -> dict[str, str]:
 def listening(installation: Path, home: QmailHome, *words: str, **more: str) -> Iterator[tuple[Service, int]]:
     port = free_port()
     argv = [installation / "bin/qsmtpd-listen", "-HR", "-l", "mx.bench.test", *words, "127.0.0.1", str(port)]
-    with running(argv, home.path / "log", lambda: listens(port), env=environment(home, **more)) as service:
+    handed = Path(more.get("QSMTPD_SERVICE", home.path))
+
+    def ready() -> bool:
+        return listens(port) and handed.exists()
+
+    with running(argv, home.path / "log", ready, env=environment(home, **more)) as service:
         yield service, port
 
 
@@ -170,3 +177,103 @@ def test_the_figures_are_on_their_port(installation: Path, home: QmailHome) -> N
 
     assert 'qsmtpd_recipients_total{code="553",rule="rcpthosts"} 1' in page
     assert 'qsmtpd_messages_total{code="250",rule=""} 1' in page
+
+
+# Messages by hand-off: handoff-qqshim is the queue program
+
+@pytest.fixture
+def service_path(tmp_path: Path) -> str:
+    place = tmp_path / "service"
+    place.mkdir(mode=0o700)
+    return str(place / "socket")
+
+
+def scanned(service: Service, count: int = 1) -> bool:
+    """It has scanned so many, and qqshim did not do it alone: that would say how much processor time it took."""
+    lines = [line for line in service.output().split("\n") if line.startswith("message qp=")]
+    return len(lines) == count and not any("cpu-ms=" in line for line in lines)
+
+
+def test_qsmtpd_has_its_messages_scanned_by_the_service(
+        installation: Path, home: QmailHome, service_path: str, tmp_path: Path) -> None:
+    """By tcpserver and the cold qsmtpd; score and words reach it, and the words of its rules the service."""
+    home.write("tags", "vip env VIP")
+    home.write("rules", 'vip accept\nscore > 9 refuse 550 5.7.9 "{score} points, {ip}"\n')
+    port = free_port()
+    argv = ["tcpserver", "-HR", "-l", "mx.bench.test", "127.0.0.1", str(port), installation / "bin/qsmtpd"]
+    points = ["1000.0"]
+
+    def spamd(peer: socket.socket) -> None:
+        read_spamc(peer)
+        peer.sendall(b"SPAMD/1.1 0 EX_OK\r\nContent-length: 0\r\nSpam: True ; %b / 5.0\r\n\r\n" % points[0].encode())
+
+    with (lying(tmp_path / "spamd", spamd) as server,
+          listening(installation, home, "--workers", "2", QSMTPD_SERVICE=service_path) as (service, _)):
+        more = {"QSMTPD_SERVICE": service_path, "QMAILQUEUE": str(installation / "bin/handoff-qqshim"), "SPAMD": server.unix}
+        with running(argv, home.path / "tcpserver.log", lambda: listens(port), env=environment(home, **more)):
+            refused = talk(port, DIALOGUE)
+            points[0] = "8.0"
+            taken = send(port)
+        wait_until(lambda: scanned(service, 2), what="two lines of the service's")
+        with running(argv, home.path / "tcpserver.log", lambda: listens(port), env=environment(home, **more, VIP="")):
+            points[0] = "1000.0"
+            for_friends = send(port)
+
+    assert b"\r\n550 5.7.9 1000.0 points, 127.0.0.1\r\n" in refused
+    assert (taken, for_friends) == (250, 250)
+    assert len(home.messages()) == 2
+
+
+DIALOGUE = (b"HELO client.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<x@bench.test>\r\nDATA\r\n"
+            b"Subject: x\r\n\r\ny\r\n.\r\nQUIT\r\n")
+
+
+def test_the_listener_hands_messages_to_itself(installation: Path, home: QmailHome, service_path: str) -> None:
+    """Its own sessions start handoff-qqshim, twenty at once, and each of these wants one more: nobody waits for himself."""
+    home.queue_program('cat > "$d/message"; cat <&1 > "$d/envelope"; sleep 0.1; mv "$d" "${d%.part}"')
+    more = {"QSMTPD_SERVICE": service_path, "QMAILQUEUE": str(installation / "bin/handoff-qqshim")}
+    with listening(installation, home, "--workers", "1", **more) as (service, port), ThreadPoolExecutor(50) as clients:
+        began = time.monotonic()
+        answers = list(clients.map(lambda number: send(port, number), range(50)))
+        assert time.monotonic() - began < 30
+        wait_until(lambda: scanned(service, 50), what="fifty lines")
+
+    assert answers == [250] * 50
+    assert len(home.messages()) == 50
+
+
+def test_the_service_of_messages_may_go_at_any_time(installation: Path, home: QmailHome, service_path: str) -> None:
+    """Killed in the midst: the client is told 451, and comes again; nothing is lost; without it the cold qqshim scans."""
+    home.queue_program('cat > "$d/message"; cat <&1 > "$d/envelope"; sleep 0.5; mv "$d" "${d%.part}"')
+    port = free_port()
+    argv = ["tcpserver", "-HR", "-l", "mx.bench.test", "127.0.0.1", str(port), installation / "bin/qsmtpd"]
+    more = {"QSMTPD_SERVICE": service_path, "QMAILQUEUE": str(installation / "bin/handoff-qqshim")}
+    with running(argv, home.path / "tcpserver.log", lambda: listens(port), env=environment(home, **more)):
+        with (listening(installation, home, "--workers", "1", QSMTPD_SERVICE=service_path) as (service, _),
+              ThreadPoolExecutor(1) as client):
+            answer = client.submit(send, port)
+            wait_until(lambda: any(home.queued.iterdir()), what="a queue program")
+            os.kill(workers(service)[0], signal.SIGKILL)
+            in_the_midst = answer.result()
+        assert in_the_midst == 451
+        assert send(port) == 250
+        assert " cpu-ms=" in (home.path / "tcpserver.log").read_text()
+
+
+def test_term_lets_a_message_in_the_service_come_to_its_end(
+        installation: Path, home: QmailHome, service_path: str) -> None:
+    home.queue_program('cat > "$d/message"; cat <&1 > "$d/envelope"; sleep 0.5; mv "$d" "${d%.part}"')
+    port = free_port()
+    argv = ["tcpserver", "-HR", "-l", "mx.bench.test", "127.0.0.1", str(port), installation / "bin/qsmtpd"]
+    more = {"QSMTPD_SERVICE": service_path, "QMAILQUEUE": str(installation / "bin/handoff-qqshim")}
+    with (running(argv, home.path / "tcpserver.log", lambda: listens(port), env=environment(home, **more)),
+          listening(installation, home, "--workers", "1", QSMTPD_SERVICE=service_path) as (service, _),
+          ThreadPoolExecutor(1) as client):
+        answer = client.submit(send, port)
+        wait_until(lambda: any(home.queued.iterdir()), what="a queue program")
+        os.kill(service.pid, signal.SIGTERM)
+        assert answer.result() == 250
+        service.process.wait(15)
+
+    assert service.process.returncode == 0
+    assert len(home.messages()) == 1
