@@ -35,6 +35,7 @@ class Lone(Passage):
         self._on_stderr = False
 
     def recognize(self) -> "Origin":
+        """See Passage."""
         found = origin(self.control.variable, trust(self.control))
         self._on_stderr = found.server and env.get("ERROR_FD") != b"%d" % STDERR
         return found
@@ -44,9 +45,11 @@ class Lone(Passage):
         return env.get(handon.MARK) == b"%d" % os.getpid()
 
     def setup(self) -> Setup:
+        """See Passage."""
         return Setup(self.control)
 
     def site(self) -> "Site | None":
+        """See Passage."""
         text = self.control.read("rules")
         if text is None:
             return None
@@ -55,32 +58,39 @@ class Lone(Passage):
         return Site(self.control, text, carried_out=self.origin.session)
 
     async def read(self, number: int) -> bytes:
+        """See Passage."""
         try:
             return os.read(number, AT_ONCE)
         except OSError as error:
             raise ShimError(READ_ERROR, f"read from descriptor {number}: {error.strerror}") from error
 
     async def work(self, long: bool, function: "Callable[..., T]", *arguments: object) -> "T":
+        """See Passage."""
         return function(*arguments)
 
     async def pause(self) -> None:
-        pass
+        """See Passage: there are none."""
 
     def connection(self, where: "Address", seconds: float) -> Connection:
+        """See Passage."""
         return Connection(where, seconds)
 
     def prepare(self, message: "Spool", envelope: "Spool") -> None:
+        """See Passage."""
         message.become(0)
         envelope.become(1)
 
     async def hand_on(self, program: str) -> int:
+        """See Passage."""
         handon.become(program)
         return INTERNAL_BUG
 
     def note(self, event: str, pairs: "Facts") -> None:
+        """See Passage."""
         log.write(event, (("qp", self.pid), *pairs), on_stderr=self._on_stderr)
 
     def cpu_ms(self) -> int:
+        """See Passage."""
         return int(time.process_time() * 1000)
 
 

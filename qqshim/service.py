@@ -85,6 +85,7 @@ class Warm(Passage):
             os.close(self._next.popitem()[1])
 
     def recognize(self) -> "Origin":
+        """See Passage."""
         self._service.setups.look()
         return origin(self.control.variable, self._service.setups.trust(self.control))
 
@@ -94,9 +95,11 @@ class Warm(Passage):
         return mark is not None and mark in (b"%d" % self.pid, _parent(self.pid))
 
     def setup(self) -> Setup:
+        """See Passage."""
         return self._service.setups.setup(self.control)
 
     def site(self) -> "Site | None":
+        """See Passage."""
         return self._service.setups.site(self.control, carried_out=self.origin.session)
 
     async def read(self, number: int) -> bytes:
@@ -114,12 +117,15 @@ class Warm(Passage):
             raise ShimError(READ_ERROR, f"read from descriptor {number}: {error.strerror}") from error
 
     async def work(self, long: bool, function: "Callable[..., T]", *arguments: object) -> "T":
+        """See Passage."""
         return await in_a_thread(function, *arguments) if long else function(*arguments)
 
     async def pause(self) -> None:
+        """See Passage."""
         await asyncio.sleep(0)
 
     def connection(self, where: "Address", seconds: float) -> WarmConnection:
+        """See Passage."""
         return WarmConnection(where, seconds)
 
     def channel(self) -> "channel.Channel | None":
@@ -132,10 +138,12 @@ class Warm(Passage):
         return found if writable.poll(0) else None
 
     def prepare(self, message: "Spool", envelope: "Spool") -> None:
+        """See Passage."""
         for number, spool in ((MESSAGE, message), (ENVELOPE, envelope)):
             self._next[number] = spool.readable()
 
     async def hand_on(self, program: str) -> int:
+        """See Passage."""
         room = self._service.room
         try:
             async with asyncio.timeout(PATIENCE):
@@ -150,6 +158,7 @@ class Warm(Passage):
             room.release()
 
     def note(self, event: str, pairs: "Facts") -> None:
+        """See Passage."""
         self._service.note(event, (("qp", self.pid), *pairs))
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -27,6 +28,12 @@ def build(place: Path) -> None:
         program.chmod(0o755)
     (place / "cold").touch()
     (place / "cold").chmod(0o666)
+
+
+def is_there(path: Path) -> bool:
+    """Whether a service listens at a path."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 class Service:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import QmailHome
+from tests.handoffs import is_there
 from tests.play import prepare, without_received
 from tests.scanners import lying, read_spamc
 from tests.servers import Service, free_port, listens, running, wait_until
@@ -30,10 +31,10 @@ def environment(home: QmailHome, **more: str) -> dict[str, str]:
 def listening(installation: Path, home: QmailHome, *words: str, **more: str) -> Iterator[tuple[Service, int]]:
     port = free_port()
     argv = [installation / "bin/qsmtpd-listen", "-HR", "-l", "mx.bench.test", *words, "127.0.0.1", str(port)]
-    handed = Path(more.get("QSMTPD_SERVICE", home.path))
+    handed = more.get("QSMTPD_SERVICE")
 
     def ready() -> bool:
-        return listens(port) and handed.exists()
+        return listens(port) and (handed is None or is_there(Path(handed)))
 
     with running(argv, home.path / "log", ready, env=environment(home, **more)) as service:
         yield service, port

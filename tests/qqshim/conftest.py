@@ -9,6 +9,7 @@ import pytest
 
 from tests import scanners
 from tests.conftest import ROOT, QmailHome
+from tests.handoffs import is_there
 from tests.qqshim.callers import HandedShim, Shim
 from tests.servers import running
 
@@ -41,7 +42,7 @@ def handed(installation: Path, qmail_home: QmailHome) -> Iterator[Shim]:
     environment = {"QMAILHOME": str(qmail_home.path), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
     socket = place / "socket"
     argv = [sys.executable, "-W", "error", "-m", "tests.qqshim.serving", socket]
-    with running(argv, place / "log", socket.exists, cwd=qmail_home.path, env=environment):
+    with running(argv, place / "log", lambda: is_there(socket), cwd=qmail_home.path, env=environment):
         yield HandedShim(program, qmail_home.path, socket)
 
 
