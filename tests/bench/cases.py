@@ -63,6 +63,7 @@ DRAIN = "from posix import _exit, read\nfor fd in 0, 1:\n    while read(fd, 6553
 
 COLD = (Budget("cpu_ms", 12, "ms"), Budget("peak_mib", 12, "MiB"))
 SHIM = (Budget("cpu_ms", 15, "ms"), Budget("peak_mib", 14, "MiB"))
+HANDED = (Budget("cpu_ms", 1.5, "ms"), Budget("peak_mib", 1, "MiB"))
 WITHIN_A_SECOND = (Budget("p99_ms", 1000, "ms for 99 %"),)
 
 
@@ -136,20 +137,20 @@ class Rows:
         shim = {"QMAILQUEUE": str(self.site.bin / "qqshim")}
         return [
             *self._floors(DELIVER),
-            Case(DELIVER, "qsmtpd, a queue program in C that keeps nothing", self.qsmtpd, marks=lines),
+            Case(DELIVER, "qsmtpd, stub queue", self.qsmtpd, marks=lines),
             Case(DELIVER, "the same, by Postfix's smtp-source", self.qsmtpd, marks=lines, source=True),
-            Case(DELIVER, "qsmtpd, qqshim without scanners, that queue program", self.qsmtpd, shim,
+            Case(DELIVER, "qsmtpd, qqshim without scanners, stub queue", self.qsmtpd, shim,
                  marks=(*lines, "^message qp=")),
             Case(DELIVER, "qsmtpd, holdq-queue: on the disk before 250", self.qsmtpd, self.hold, marks=(*lines, "^hold ")),
-            Case(DELIVER, "handoff and its service, that queue program", self.handoff, how=HANDOFF, beside="C", weight=2,
+            Case(DELIVER, "handoff and its service, stub queue", self.handoff, how=HANDOFF, beside="C", weight=2,
                  marks=lines),
-            Case(DELIVER, "handoff and its service, holdq: on the disk", self.handoff, self.hold, how=HANDOFF, beside="C",
-                 weight=2, marks=(*lines, "^hold ")),
-            Case(DELIVER, "qsmtpd-listen, that queue program", self.listen, how=LISTENER, beside="uvloop", weight=4,
+            Case(DELIVER, "handoff and its service, holdq: on the disk before 250", self.handoff, self.hold, how=HANDOFF,
+                 beside="C", weight=2, marks=(*lines, "^hold ")),
+            Case(DELIVER, "qsmtpd-listen, stub queue", self.listen, how=LISTENER, beside="uvloop", weight=4,
                  marks=lines),
             Case(DELIVER, "qsmtpd-listen, holdq: on the disk before 250", self.listen, self.hold, how=LISTENER,
                  beside="uvloop", weight=4, budgets=(Budget("cpu_ms", 0.6, "ms"),), marks=(*lines, "^hold ")),
-            *self._peers(DELIVER, (", that queue program", ", on the disk before 250, discarded later", ", dropped"))]
+            *self._peers(DELIVER, (", stub queue", ", on the disk before 250, discarded later", ", dropped"))]
 
     def _connect(self) -> list[Case]:
         marks = (PER_SESSION,)
@@ -194,9 +195,11 @@ class Rows:
         return [
             Case(MESSAGE, "floor: C that reads all", [self.site.place / "drain"], floor="C", weight=4),
             Case(MESSAGE, "floor: python3 -I -S -c that reads all", [*BARE, DRAIN], floor="Python"),
-            Case(MESSAGE, "qqshim without scanners, then the C program", shim, network, budgets=SHIM, marks=("^message qp=",)),
+            Case(MESSAGE, "qqshim without scanners, stub queue", shim, network, budgets=SHIM, marks=("^message qp=",)),
             Case(MESSAGE, "the same, with the default rules as control/rules", shim, rules, budgets=SHIM,
                  marks=("^message qp=",)),
+            Case(MESSAGE, "handoff-qqshim and its service, stub queue", [self.site.bin / "handoff-qqshim"], network,
+                 how=HANDOFF, beside="C", weight=4, budgets=HANDED, marks=("^message qp=",)),
             Case(MESSAGE, "holdq-queue: on the disk", hold, network, marks=("^hold ",))]
 
     def _starts(self) -> list[Case]:

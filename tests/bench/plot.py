@@ -83,7 +83,7 @@ def _row(each: Figure, value: float, budget: float | None, scale: Scale, middle:
     name = each.case.name + (f", {each.count:,} connections" if each.case.held else "")
     parts = [
         _text(LEFT - 12, middle + 4, name, "text-anchor='end'"),
-        f"<line x1='{LEFT}' x2='{scale(value):.1f}' y1='{middle}' y2='{middle}' stroke='{colour}' stroke-width='2'/>",
+        f"<line x1='{LEFT}' x2='{scale(value):.1f}' y1='{middle}' y2='{middle}' stroke='{colour}' stroke-opacity='.5'/>",
         f"<circle cx='{scale(value):.1f}' cy='{middle}' r='{DOT}' fill='{colour}'/>"]
     end = scale(value) + DOT
     if budget:

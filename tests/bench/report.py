@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.bench import instruments, plot, tables
-from tests.bench.figures import Figure
+from tests.bench.figures import POSTFIX, Figure
 
 
 class Run(NamedTuple):
@@ -46,6 +46,7 @@ def surroundings(run: Run) -> str:
         f"- Date: {time.strftime('%Y-%m-%d')}; {extent}",
         f"- Machine: {_processor()}, {cores} processors, Linux {platform.release()}; {apart}",
         f"- Software: Python {platform.python_version()}; {versions}; the spool on {run.filesystem}",
+        *([] if any(each.case.peer == POSTFIX for each in run.figures) else ["- Without Postfix, which only root can start"]),
         f"- Meanwhile {run.others:.0%} of the server's processor went to other things than what was measured{_warning(run)}"))
 
 
