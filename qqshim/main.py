@@ -14,7 +14,6 @@ from qsmtpd.qmail.exitcodes import INTERNAL_BUG, READ_ERROR, TIMEOUT
 from qsmtpd.rules.atonce import complete
 
 from . import channel, handon, log
-from .connection import Connection
 from .faults import ShimError
 from .origin import origin, trust
 from .passage import Passage, Setup
@@ -71,8 +70,10 @@ class Lone(Passage):
     async def pause(self) -> None:
         """See Passage: there are none."""
 
-    def connection(self, where: "Address", seconds: float) -> Connection:
+    def connection(self, where: "Address", seconds: float) -> "Connection":
         """See Passage."""
+        from .connection import Connection  # noqa: PLC0415 - only for who has scanners
+
         return Connection(where, seconds)
 
     def prepare(self, message: "Spool", envelope: "Spool") -> None:
@@ -118,7 +119,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from .connection import Address
+    from .connection import Address, Connection
     from .origin import Origin
     from .passage import Facts
     from .site import Site
