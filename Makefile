@@ -38,6 +38,7 @@ soak: packages $(VENV)/installed
 
 bench: packages $(VENV)/installed
 	$(BIN)/python tests/bench/run.py --write
+	$(BIN)/python tests/bench/growth.py --write
 
 packages:
 	@tests/packages.sh
