@@ -7,6 +7,8 @@ backslashes are removed, a source route is dropped, comments and "%" mean nothin
 ADDRESS_MAX = 899
 """qmail-smtpd refuses more than 900 bytes, its final NUL included."""
 
+AT, BACKSLASH, QUOTE = b'@\\"'
+
 _CONTROLS = bytes([*range(0x20), 0x7F])
 
 
@@ -18,22 +20,11 @@ class NotAsciiError(Exception):
     """The address is not ASCII, and the client did not say SMTPUTF8, or it is no UTF-8 (RFC 6531 section 3.3)."""
 
 
-class Path:
-    """A parsed argument.
+def parse(argument: bytes) -> tuple[bytes, dict[bytes, bytes]]:
+    """Parse what stands after MAIL or RCPT: the address, and the parameters.
 
-    address     without brackets, quotes, backslashes and route; b"" for <>
-    parameters  name in upper case: value, b"" where there is none
-    """
-
-    __slots__ = ("address", "parameters")
-
-    def __init__(self, address: bytes, parameters: dict[bytes, bytes]) -> None:
-        self.address = address
-        self.parameters = parameters
-
-
-def parse(argument: bytes) -> Path:
-    """Parse what stands after MAIL or RCPT.
+    The address has no brackets, quotes, backslashes and route; it is b"" for <>.  The parameters are by their names in upper
+    case, with b"" for one without a value.
 
     Without brackets the address begins after the first colon and ends at a blank.  Missing brackets, and text between the
     closing bracket and the next blank, are let pass, as qmail does.
@@ -42,20 +33,26 @@ def parse(argument: bytes) -> Path:
         PathError: no path, a control character or NUL in it, more than 899 bytes, or a parameter twice.
     """
     _, bracket, rest = argument.partition(b"<")
-    terminator = b">"
+    terminator = b">" if bracket else b" "
     if not bracket:
         _, colon, rest = argument.partition(b":")
         if not colon:
             raise PathError("no path")
-        rest, terminator = rest.lstrip(b" "), b" "
+        rest = rest.lstrip(b" ")
     if rest.startswith(b"@"):
         rest = rest.partition(b":")[2]
-    address, rest = _unquoted(rest, terminator[0])
+    if QUOTE in rest or BACKSLASH in rest:
+        address, rest = _unquoted(rest, terminator[0])
+    else:
+        address, _, rest = rest.partition(terminator)
     if len(address) > ADDRESS_MAX or address.translate(None, _CONTROLS) != address:
         raise PathError("address too long, or with control characters")
-    if terminator == b">":
+    if address.endswith(b".") and AT in address:
+        # user@example.org. is user@example.org: in every check, and in the envelope, where qmail-send would not know it.
+        address = address[:-1]
+    if bracket and rest:
         rest = rest.partition(b" ")[2]
-    return Path(_without_final_dot(address), _parameters(rest))
+    return address, _parameters(rest) if rest else {}
 
 
 def domain(address: bytes) -> bytes | None:
@@ -83,10 +80,7 @@ def require_ascii(address: bytes, utf8: bool) -> None:
 
 
 def _unquoted(text: bytes, terminator: int) -> tuple[bytes, bytes]:
-    """The address up to the terminator, and what follows it."""
-    if b'"' not in text and b"\\" not in text:
-        address, _, rest = text.partition(bytes([terminator]))
-        return address, rest
+    """The address up to a terminator that is not quoted, and what follows it."""
     plain = bytearray()
     quoted = escaped = False
     for i, byte in enumerate(text):
@@ -95,18 +89,13 @@ def _unquoted(text: bytes, terminator: int) -> tuple[bytes, bytes]:
             escaped = False
         elif byte == terminator and not quoted:
             return bytes(plain), text[i + 1:]
-        elif byte == 0x5C:
+        elif byte == BACKSLASH:
             escaped = True
-        elif byte == 0x22:
+        elif byte == QUOTE:
             quoted = not quoted
         else:
             plain.append(byte)
     return bytes(plain), b""
-
-
-def _without_final_dot(address: bytes) -> bytes:
-    """user@example.org. is user@example.org: in every check, and in the envelope, where qmail-send would not know it."""
-    return address[:-1] if address.endswith(b".") and b"@" in address else address
 
 
 def _parameters(text: bytes) -> dict[bytes, bytes]:

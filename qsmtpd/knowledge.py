@@ -77,9 +77,11 @@ class Knowledge:
                 learned.remove(name)
 
     def count(self, names: tuple[str, ...]) -> None:
-        """Know these words of checks/counts.py about the recipient in hand: cheaper than to ask for each."""
+        """Know these words of checks/counts.py about a recipient of whom nothing is known yet: cheaper than to ask for each."""
         for name in names:
-            self._know(RCPT, name, COUNTS[name](self._mail, self._limits))
+            self.values[name] = COUNTS[name](self._mail, self._limits)
+        if names:
+            self._learned[RCPT] = [*(self._learned[RCPT] or ()), *names]
 
     async def ask(self, names: tuple[str, ...]) -> None:
         """Find out about those of the names that are not known and cheapest to ask."""

@@ -32,10 +32,10 @@ def is_database(name: str) -> bool:
     return name.endswith(".cdb")
 
 
-async def first_key(name: str, keys: "Iterable[bytes]", databases: "Databases") -> bytes | None:
+def first_key(name: str, keys: "Iterable[bytes]", databases: "Databases") -> bytes | None:
     """The first of the keys that a database has; b"" when it has none of them, None when there is no such file."""
     for key in keys:
-        found = await databases.has_key(name, key)
+        found = databases.has_key(name, key)
         if found:
             return key
         if found is None:
@@ -55,4 +55,4 @@ if TYPE_CHECKING:
     class Databases(Protocol):
         """The part of Lookups that is used here."""
 
-        async def has_key(self, name: str, key: bytes) -> bool | None: ...
+        def has_key(self, name: str, key: bytes) -> bool | None: ...

@@ -125,7 +125,7 @@ class Policy:
         self.knowledge.forget(RCPT)
         mail.recipient = await self._with_local_host(address) if address.endswith(b"]") else address
         mail.host = domain(mail.recipient)
-        mail.ours = await self._config.hosts.has(mail.host, mail.relay, self._lookups)
+        mail.ours = self._config.hosts.has(mail.host, mail.relay, self._lookups)
         mail.known = await self._exists()
         mail.rcpt += 1
         mail.bad += mail.known is False

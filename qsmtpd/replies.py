@@ -17,13 +17,15 @@ class Reply:
     status  5.7.1 ..., "" for none
     lines   the text, a line each
     closes  the connection is closed after it
+    positive  2yz or 3yz (RFC 5321 section 4.2.1)
     """
 
-    __slots__ = ("_wire", "closes", "code", "lines", "status")
+    __slots__ = ("_wire", "closes", "code", "lines", "positive", "status")
 
     def __init__(self, code: int, status: str, *lines: str | bytes, closes: bool = False) -> None:
         self.code = code
         self.closes = closes or code == 421
+        self.positive = code < 400
         self.status = status
         self.lines = lines
         self._wire = b""
@@ -36,10 +38,6 @@ class Reply:
             *texts, last = [(prefix + _printable(line))[:LINE_MAX - 4] for line in self.lines]
             self._wire = b"".join([b"%d-%b\r\n" % (self.code, text) for text in texts]) + b"%d %b\r\n" % (self.code, last)
         return self._wire
-
-    @property
-    def positive(self) -> bool:
-        return self.code < 400
 
     def __repr__(self) -> str:
         return f"Reply({self.wire!r})"
@@ -81,6 +79,7 @@ TIMEOUT = Reply(451, "4.4.2", "timeout", closes=True)
 CONTROLS = Reply(421, "4.3.0", "unable to read controls")
 NO_QUEUE = Reply(451, "4.3.0", "unable to exec qq")
 OUT_OF_MEMORY = Reply(421, "4.3.0", "out of memory")
+TOO_BUSY = Reply(421, "4.3.2", "sorry, too busy at the moment, try again later")
 TOO_MANY_CONNECTIONS = Reply(421, "4.3.2", "sorry, too many connections, try again later")
 SHUTDOWN = Reply(421, "4.3.2", "going down, try again later")
 INTERNAL = Reply(421, "4.3.0", "internal trouble, try again later")

@@ -1,7 +1,7 @@
 """What the rules of the site say at a stage of the session, as a reply to speak and things to do."""
 
 from .replies import Reply
-from .rules.evaluate import read_some, still_open
+from .rules.evaluate import none_holds, read_some, still_open
 from .rules.vocabulary import RCPT
 
 
@@ -75,6 +75,8 @@ class Ruling:
         values = self._knowledge.values
         if stage == RCPT and self._open is not None:
             rules = self._open
+            if none_holds(rules, values):
+                return NOTHING
         reading = await read_some(rules, values, self._knowledge.ask, self._trace)
         if stage == RCPT and self._open is None and self._trace is None:
             self._open = still_open(rules, RCPT, values)

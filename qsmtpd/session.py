@@ -20,6 +20,9 @@ from .replies import Reply
 
 IDLE, MAIL, RECIPIENTS, DATA, OVER = range(5)
 
+NUL, CR = 0x00, 0x0D
+"""As numbers: whether a number is in bytes is found out ten times as fast as whether bytes are."""
+
 TALK_MAX = 1000
 """Commands in a row that bring no mail forward; each costs us more than the client."""
 DISCARD_MAX = 65536
@@ -81,7 +84,7 @@ class Session:
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the client."""
-        self._input = self._input[self._at:] + data
+        self._input = self._input[self._at:] + data if self._at < len(self._input) else data
         self._at = 0
 
     def receive_eof(self) -> None:
@@ -103,7 +106,7 @@ class Session:
                 event = self._message()
                 if event is not None:
                     return event
-            elif not self._command():
+            elif self._at == len(self._input) or not self._command():
                 return self._at_end_of_input()
         return self._pending
 
@@ -198,13 +201,14 @@ class Session:
 
     def _obey(self, line: bytes) -> None:
         verb, argument = split(line)
+        out_of_order = OUT_OF_ORDER.get((self._state, verb))
         self._talk += 1
         if self._talk > TALK_MAX:
             self._break_off("talk", replies.TOO_MUCH_TALK)
-        elif b"\r" in line or b"\0" in line:
+        elif CR in line or NUL in line:
             self._say(replies.SYNTAX)
-        elif (self._state, verb) in OUT_OF_ORDER:
-            self._say(OUT_OF_ORDER[self._state, verb])
+        elif out_of_order is not None:
+            self._say(out_of_order)
         elif verb in ANSWERS:
             if verb == b"RSET":
                 self._state = IDLE
@@ -234,8 +238,7 @@ class Session:
             self._say(replies.ADDRESS_WANTS_UTF8)
 
     def _mail(self, argument: bytes) -> Mail:
-        path = parse(argument)
-        parameters = path.parameters
+        address, parameters = parse(argument)
         size = parameters.pop(b"SIZE", b"0")
         body = parameters.pop(b"BODY", b"7BIT").upper()
         utf8 = parameters.pop(b"SMTPUTF8", None)
@@ -243,15 +246,15 @@ class Session:
         if parameters or utf8 or body not in (b"7BIT", b"8BITMIME") or not size.isdigit() or len(size) > 20:
             raise PathError("a parameter that we do not know")
         self._utf8 = utf8 is not None
-        require_ascii(path.address, self._utf8)
-        return Mail(path.address, int(size), self._utf8)
+        require_ascii(address, self._utf8)
+        return Mail(address, int(size), self._utf8)
 
     def _rcpt(self, argument: bytes) -> Rcpt:
-        path = parse(argument)
-        if path.parameters or not path.address:
+        address, parameters = parse(argument)
+        if parameters or not address:
             raise PathError("no recipient, or a parameter")
-        require_ascii(path.address, self._utf8)
-        return Rcpt(path.address)
+        require_ascii(address, self._utf8)
+        return Rcpt(address)
 
     def _refuse_verb(self, verb: bytes) -> None:
         if is_foreign(verb):

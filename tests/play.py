@@ -69,7 +69,8 @@ class ScriptedWire:
         self.slept = 0.0
         self.bytes_in = self.bytes_out = 0
 
-    async def read(self) -> bytes:
+    async def read(self, answer: bytes = b"") -> bytes:
+        self.answer += answer
         return self.said.pop(0) if self.said else b""
 
     async def write(self, data: bytes) -> None:

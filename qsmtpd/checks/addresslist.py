@@ -36,13 +36,13 @@ class AddressList:
 
     async def __call__(self, mail: Mail, lookups: "Lookups", wanted: tuple[str, ...]) -> "Findings":
         """See Check."""
-        return {name: await self._holds(name, mail, lookups) for name in wanted}
+        return {name: self._holds(name, mail, lookups) for name in wanted}
 
-    async def _holds(self, name: str, mail: Mail, lookups: "Lookups") -> bool | None:
+    def _holds(self, name: str, mail: Mail, lookups: "Lookups") -> bool | None:
         """Whether one of the tags holds; a list that cannot be read says nothing against the others."""
         file = self.files[name]
         try:
-            entry = await self._find(file, mail.ip, lookups)
+            entry = self._find(file, mail.ip, lookups)
         except LookupFailedError as error:
             lookups.note(f"{name}: {error}".encode("ascii", "replace"))
             return None
@@ -50,7 +50,7 @@ class AddressList:
             mail.reasons[name] = b"%b from %b" % (entry, file.encode())
         return entry != b""
 
-    async def _find(self, file: str, ip: bytes, lookups: "Lookups") -> bytes:
+    def _find(self, file: str, ip: bytes, lookups: "Lookups") -> bytes:
         """The smallest entry around the address, b"" when there is none."""
         try:
             bits, number = address(ip)
@@ -58,7 +58,7 @@ class AddressList:
             raise LookupFailedError("the client's address is not known") from error
         if file in self.lists:
             return self.lists[file].find(bits, number)
-        entry = await first_key(file, keys(ip), lookups) if is_database(file) else None
+        entry = first_key(file, keys(ip), lookups) if is_database(file) else None
         if entry is None:
             raise LookupFailedError(f"{file}: no such file")
         return entry

@@ -126,7 +126,7 @@ if TYPE_CHECKING:
         def valid(self) -> "Valid": ...
 
     class Hosts(Protocol):
-        async def has(self, host: bytes | None, relay: bytes | None, lookups: "Lookups") -> bool:
+        def has(self, host: bytes | None, relay: bytes | None, lookups: "Lookups") -> bool:
             """Whether mail for a domain is ours to take (checks/rcpthosts.py)."""
 
     class Valid(Protocol):
@@ -154,10 +154,10 @@ if TYPE_CHECKING:
         @property
         def callouts(self) -> "Callouts": ...
 
-        async def has_key(self, name: str, key: bytes) -> bool | None:
+        def has_key(self, name: str, key: bytes) -> bool | None:
             """Whether a cdb of the control directory has the key; None when there is no such file."""
 
-        async def value(self, name: str, key: bytes) -> bytes | None:
+        def value(self, name: str, key: bytes) -> bytes | None:
             """What a cdb of the control directory has under the key; None for nothing, or when there is no such file."""
 
         async def is_own_address(self, ip: bytes) -> bool:

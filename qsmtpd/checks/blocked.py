@@ -32,7 +32,7 @@ class Blocked:
             _holds(mail, findings, name, reason or b"RBLSMTPD", NO_END)
         elif "blocked" in wanted or "banned" in wanted:
             try:
-                await _ask(mail, lookups, findings)
+                _ask(mail, lookups, findings)
             except LookupFailedError as error:
                 lookups.note(f"blocked: {error}".encode("ascii", "replace"))
                 findings["blocked"] = findings["banned"] = None
@@ -45,19 +45,19 @@ def _holds(mail: Mail, findings: "Findings", name: str, reason: bytes, until: by
     mail.until = until
 
 
-async def _ask(mail: Mail, lookups: "Lookups", findings: "Findings") -> None:
+def _ask(mail: Mail, lookups: "Lookups", findings: "Findings") -> None:
     """Look the client up in the database.
 
     Raises:
         LookupFailedError: it cannot be read, or what it says makes no sense; or the client's address is not known.
     """
-    if await lookups.has_key(DATABASE, b"") is None:
+    if lookups.has_key(DATABASE, b"") is None:
         return
     from ..netblock import keys  # noqa: PLC0415 - most sites have no such file
 
     try:
         for key in keys(mail.ip):
-            value = await lookups.value(DATABASE, key)
+            value = lookups.value(DATABASE, key)
             if value is None:
                 continue
             name, end, reason = _parsed(value)

@@ -57,7 +57,7 @@ class NameList:
         """Whether one of the tags holds; a list that cannot be read says nothing against the others."""
         kind, file = self.tags[name]
         try:
-            entry = await self._find(file, await _keys(kind, mail, lookups), lookups)
+            entry = self._find(file, await _keys(kind, mail, lookups), lookups)
         except LookupFailedError as error:
             lookups.note(f"{name}: {error}".encode("ascii", "replace"))
             return None
@@ -65,12 +65,12 @@ class NameList:
             mail.reasons[name] = b"%b from %b" % (entry, file.encode())
         return entry != b""
 
-    async def _find(self, file: str, keys: list[bytes], lookups: "Lookups") -> bytes:
+    def _find(self, file: str, keys: list[bytes], lookups: "Lookups") -> bytes:
         """The first of the keys that is in a list, b"" when none is."""
         if file in self.lists:
             entries = self.lists[file]
             return next((key for key in keys if key in entries), b"")
-        entry = await first_key(file, keys, lookups) if is_database(file) else None
+        entry = first_key(file, keys, lookups) if is_database(file) else None
         if entry is None:
             raise LookupFailedError(f"{file}: no such file")
         return entry

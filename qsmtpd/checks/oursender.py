@@ -23,7 +23,7 @@ class OurSender:
         """See Check."""
         sender = mail.sender or b""
         host = domain(sender)
-        findings: Findings = {"sender-ours": host is not None and await self.hosts.has(host, None, lookups)}
+        findings: Findings = {"sender-ours": host is not None and self.hosts.has(host, None, lookups)}
         if "sender-unknown" in wanted:
             findings["sender-unknown"] = findings["sender-ours"] and await self._is_unknown(sender, lookups)
         for name, holds in findings.items():

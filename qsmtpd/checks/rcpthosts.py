@@ -12,7 +12,7 @@ class RcptHosts:
         """listed  the lines of rcpthosts in lower case, None when there is no such file."""
         self.listed = listed
 
-    async def has(self, host: bytes | None, relay: bytes | None, lookups: "Lookups") -> bool:
+    def has(self, host: bytes | None, relay: bytes | None, lookups: "Lookups") -> bool:
         """Whether mail for a domain is ours to take.
 
         host   in lower case; None for an address without a domain
@@ -27,10 +27,7 @@ class RcptHosts:
         names = with_suffixes(host)
         if not self.listed.isdisjoint(names):
             return True
-        for name in names:
-            if await lookups.has_key("morercpthosts.cdb", name):
-                return True
-        return False
+        return any(lookups.has_key("morercpthosts.cdb", name) for name in names)
 
 
 def with_suffixes(host: bytes) -> list[bytes]:

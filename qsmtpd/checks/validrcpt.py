@@ -12,6 +12,7 @@ asked, nor where the mailboxes of the domain are elsewhere.  Postmaster without 
 
 from .base import LookupFailedError
 
+AT, DASH = b"@-"
 YES, NO = 0, (1, 100)
 """Exit codes."""
 
@@ -34,58 +35,59 @@ class ValidRcpt:
         self.rules = rules
         self.default_host = default_host
         self.elsewhere = elsewhere
-        self._asked = [self._simpson, self._sagredo, self._sqmail]
+        self._asked = [self._simpson, self._sagredo]
 
     async def knows(self, address: bytes, lookups: "Lookups") -> bool | None:
         """Whether a recipient exists; None when there is nobody to ask."""
         address = address.lower()
         if address == b"postmaster":
             return True
-        if b"@" not in address:
+        if AT not in address:
             address += b"@" + self.default_host
         for ask in tuple(self._asked):
-            known = await ask(address, lookups)
+            known = ask(address, lookups)
             if known:
                 return True
             if known is None and ask in self._asked:
                 self._asked.remove(ask)  # it is not there, and a session sees one state of the databases
-        if not self._asked or (self.elsewhere is not None and self.elsewhere(address.rpartition(b"@")[2])):
+        if self.rules is not None and await self._sqmail(address, self.rules, lookups):
+            return True
+        if self.rules is None and not self._asked:
             return None
-        return False
+        return None if self.elsewhere is not None and self.elsewhere(address.rpartition(b"@")[2]) else False
 
-    async def _simpson(self, address: bytes, lookups: "Lookups") -> bool | None:
+    def _simpson(self, address: bytes, lookups: "Lookups") -> bool | None:
         user, _, host = address.rpartition(b"@")
-        found = await lookups.has_key("validrcptto.cdb", address)
+        found = lookups.has_key("validrcptto.cdb", address)
         if found is None or found:
             return found
         dash = user.rfind(b"-")
         while dash >= 0:
-            if await lookups.has_key("validrcptto.cdb", user[:dash + 1] + b"default@" + host):
+            if lookups.has_key("validrcptto.cdb", user[:dash + 1] + b"default@" + host):
                 return True
             dash = user.rfind(b"-", 0, dash)
-        return await lookups.has_key("validrcptto.cdb", b"@" + host)
+        return lookups.has_key("validrcptto.cdb", b"@" + host)
 
-    async def _sagredo(self, address: bytes, lookups: "Lookups") -> bool | None:
+    def _sagredo(self, address: bytes, lookups: "Lookups") -> bool | None:
         host = b"@" + address.rpartition(b"@")[2]
         keys = [(address, True), (b"-" + address, False), (host, True), (b"-" + host, False)]
         if address.startswith(b"-"):
             del keys[0]  # it would be the entry that refuses the address without the dash
         for key, verdict in keys:
-            found = await lookups.has_key("morevalidrcptto.cdb", key)
+            found = lookups.has_key("morevalidrcptto.cdb", key)
             if found is None and self.text is None:
                 return None
             if found or (self.text is not None and key in self.text):
                 return verdict
         return False
 
-    async def _sqmail(self, address: bytes, lookups: "Lookups") -> bool | None:
-        if self.rules is None:
-            return None
+    @staticmethod
+    async def _sqmail(address: bytes, rules: "tuple[RecipientsRule, ...]", lookups: "Lookups") -> bool:
         user, _, host = address.rpartition(b"@")
         candidates = [address]
-        if b"-" in user:
+        if DASH in user:
             candidates.append(user.partition(b"-")[0] + b"-@" + host)
-        for rule in self.rules:
+        for rule in rules:
             if rule.concerns(host):
                 for candidate in candidates:
                     if await rule.has(candidate, lookups):
@@ -137,7 +139,7 @@ class RecipientsRule:
             return code == YES
         if self.cdb is None:
             return True
-        found = await lookups.has_key(self.cdb, b":" + address)
+        found = lookups.has_key(self.cdb, b":" + address)
         if found is None:
             raise LookupFailedError(f"{self.cdb}: named in control/recipients, and not there")
         return found

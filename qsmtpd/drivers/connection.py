@@ -133,8 +133,13 @@ class Connection(BufferedProtocol):
         if self._waiting in (READ, WRITE):
             self._go_on(error)
 
-    async def read(self) -> bytes:
+    async def read(self, answer: bytes = b"") -> bytes:
         """See Wire."""
+        if answer:
+            self._say(answer)
+            if self._full:
+                self._waiting = WRITE
+                await PARKED
         if not self._input and not self._eof:
             self._waiting = READ
             await PARKED
@@ -147,17 +152,19 @@ class Connection(BufferedProtocol):
 
     async def write(self, data: bytes) -> None:
         """See Wire."""
-        if not data:
-            return
+        if data:
+            self._say(data)
+            if self._full:
+                self._waiting = WRITE
+                await PARKED
+
+    def _say(self, data: bytes) -> None:
         if self._lost:
             raise ConnectionError
         self.bytes_out += len(data)
         self._transport.write(data)
         self._since = self._host.now()
         self._received = 0
-        if self._full:
-            self._waiting = WRITE
-            await PARKED
 
     async def sleep(self, seconds: float) -> None:
         """See Wire."""

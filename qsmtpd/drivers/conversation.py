@@ -104,8 +104,7 @@ class Conversation:
         while True:
             event = self._session.next_event()
             if isinstance(event, NeedData):
-                await self._wire.write(self._session.data_to_send())
-                data = await self._wire.read()
+                data = await self._wire.read(self._session.data_to_send())
                 if data:
                     self._session.receive_data(data)
                 else:
@@ -120,10 +119,22 @@ class Conversation:
 
     async def _respond(self, event: "Question") -> None:
         """Decide, and say it.  Not in _talk(), where the last reply would be kept while we wait for the client."""
-        verdict = await self._decide(event)
-        self._refused_at = None if verdict.reply.positive else SAID[type(event)]
-        self._refused_early += self._refused_at in EARLY
-        await self._answer(verdict)
+        if isinstance(event, Rcpt):
+            verdict = await self._policy.recipient(event.recipient)
+            self._note_recipient(verdict)
+        else:
+            verdict = await self._decide(event)
+        if verdict.delay:
+            await self._wire.write(self._session.data_to_send())
+            await self._wire.sleep(verdict.delay)
+        reply = verdict.reply
+        if reply.positive:
+            self._refused_at = None
+        else:
+            self._refused_at = SAID[type(event)]
+            self._refused_early += self._refused_at in EARLY
+            self._rule, self._code = verdict.rule, reply.code
+        self._session.reply(reply)
 
     def _note_the_end(self) -> None:
         closing, rule = self._session.closing, self._session.rule
@@ -132,20 +143,7 @@ class Conversation:
             if rule is not None:
                 self._rule, self._code = rule, closing.code
 
-    async def _answer(self, verdict: Verdict) -> None:
-        if verdict.delay:
-            await self._wire.write(self._session.data_to_send())
-            await self._wire.sleep(verdict.delay)
-        if not verdict.reply.positive:
-            self._rule = verdict.rule
-            self._code = verdict.reply.code
-        self._session.reply(verdict.reply)
-
-    async def _decide(self, event: "Question") -> Verdict:
-        if isinstance(event, Rcpt):
-            verdict = await self._policy.recipient(event.recipient)
-            self._note_recipient(verdict)
-            return verdict
+    async def _decide(self, event: "Connected | Helo | Mail | Data | EndOfData") -> Verdict:
         if isinstance(event, Mail):
             self._sender_noted = False
             return await self._policy.sender(event.sender, event.size, event.utf8)
@@ -283,8 +281,8 @@ if TYPE_CHECKING:
         bytes_in: int
         bytes_out: int
 
-        async def read(self) -> bytes:
-            """What the client sends next, b"" at the end."""
+        async def read(self, answer: bytes = b"") -> bytes:
+            """Send an answer, if there is one, and return what the client sends next, b"" at the end."""
 
         async def write(self, data: bytes) -> None:
             """Send all of it; nothing is done for b""."""

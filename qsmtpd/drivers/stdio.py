@@ -34,8 +34,10 @@ class DescriptorWire:
         self._readable.register(read_from, select.POLLIN)
         posix.set_blocking(write_to, False)
 
-    async def read(self) -> bytes:
+    async def read(self, answer: bytes = b"") -> bytes:
         """See Wire."""
+        if answer:
+            self._say(answer)
         deadline = self._since + self._timeout + self._received / RATE
         while True:
             self._wait(self._readable, deadline)
@@ -52,9 +54,7 @@ class DescriptorWire:
     async def write(self, data: bytes) -> None:
         """See Wire."""
         if data:
-            self._write(data, time.monotonic() + self._timeout)
-            self._since = time.monotonic()
-            self._received = 0
+            self._say(data)
 
     async def sleep(self, seconds: float) -> None:
         """See Wire."""
@@ -83,6 +83,11 @@ class DescriptorWire:
         posix.dup2(null, self._in)
         posix.dup2(null, self._out)
         posix.close(null)
+
+    def _say(self, data: bytes) -> None:
+        self._write(data, time.monotonic() + self._timeout)
+        self._since = time.monotonic()
+        self._received = 0
 
     def _write(self, data: bytes, deadline: float) -> None:
         while data:

@@ -112,7 +112,7 @@ class BlockingLookups:
         """See Lookups."""
         return drawn(self._seed, line)
 
-    async def value(self, name: str, key: bytes) -> bytes | None:
+    def value(self, name: str, key: bytes) -> bytes | None:
         """See Lookups."""
         database = self._database(name)
         try:
@@ -120,7 +120,7 @@ class BlockingLookups:
         except (OSError, MemoryError, OverflowError) as error:
             raise LookupFailedError(f"{name}: {error}") from error
 
-    async def has_key(self, name: str, key: bytes) -> bool | None:
+    def has_key(self, name: str, key: bytes) -> bool | None:
         """See Lookups.  A name that begins with ./ is a path from QMAILHOME on, any other a file of the control directory.
 
         The file is read, not mapped: a file that somebody truncates must not end us by SIGBUS.

@@ -155,7 +155,7 @@ class WarmLookups:
         """See Lookups."""
         return drawn(self._seed, line)
 
-    async def has_key(self, name: str, key: bytes) -> bool | None:
+    def has_key(self, name: str, key: bytes) -> bool | None:
         """See Lookups; a name as for BlockingLookups."""
         try:
             database = self._database(name)
@@ -170,7 +170,7 @@ class WarmLookups:
         except (OSError, MemoryError, OverflowError) as error:
             raise LookupFailedError(f"{name}: {error}") from error
 
-    async def value(self, name: str, key: bytes) -> bytes | None:
+    def value(self, name: str, key: bytes) -> bytes | None:
         """See Lookups."""
         try:
             database = self._database(name)

@@ -63,6 +63,14 @@ async def read_some(rules: "Iterable[Rule]", known: "Known", ask: "Ask", trace: 
     return reading
 
 
+def none_holds(rules: "Iterable[Rule]", known: "Known") -> bool:
+    """Whether a reading of these rules would come to nothing, without asking anything."""
+    for rule in rules:  # noqa: SIM110 - for each recipient; all() would make a generator
+        if rule.expression.value(known) is not False:
+            return False
+    return True
+
+
 def still_open(rules: "Iterable[Rule]", stage: int, known: "Known") -> tuple[Rule, ...]:
     """What is to be read again while what was learned before the stage stays: not the rules that do not hold by that."""
     return tuple([rule for rule in rules if rule.stage >= stage or rule.expression.value(known) is not False])

@@ -156,7 +156,7 @@ class ChanceWorld:
 
     # The rest
 
-    async def has_key(self, name: str, key: bytes) -> bool | None:
+    def has_key(self, name: str, key: bytes) -> bool | None:
         """validrcptto.cdb is as it is; other databases are there or not, and have some keys."""
         if name in SAFETY:
             if name != "validrcptto.cdb":
@@ -169,7 +169,7 @@ class ChanceWorld:
             return None
         return random.Random(f"{self.seed} {name} {key!r}").randrange(4) == 0
 
-    async def value(self, name: str, key: bytes) -> bytes | None:
+    def value(self, name: str, key: bytes) -> bytes | None:
         entries = [None, b"", b"450 0 for \r\nnow", b"550 99999999999 no\xff", b"451 1 over", b"45", b"x 0 y", b"450 -1 x"]
         return self._chance("cdb", name, key).choice(entries)
 

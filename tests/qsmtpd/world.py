@@ -152,13 +152,13 @@ class DictLookups:
         self.told: list[tuple[tuple[bytes, ...], bytes | None]] = []
         self.waited: list[float] = []
 
-    async def has_key(self, name: str, key: bytes) -> bool | None:
+    def has_key(self, name: str, key: bytes) -> bool | None:
         self.asked.append((name, key))
         if name in self.broken:
             raise LookupFailedError(name)
         return key in self.databases[name] if name in self.databases else None
 
-    async def value(self, name: str, key: bytes) -> bytes | None:
+    def value(self, name: str, key: bytes) -> bytes | None:
         self.asked.append((name, key))
         if name in self.broken:
             raise LookupFailedError(name)

@@ -109,7 +109,7 @@ class LoggedRecipient:
         self.server = None if by_server and line[b"code"][:1] == b"4" else not by_server
         self.asked = by_server or line[b"code"][:1] == b"2" or not self._asks_servers
 
-    async def has(self, host: bytes | None, relay: bytes | None, lookups: "Lookups") -> bool:
+    def has(self, host: bytes | None, relay: bytes | None, lookups: "Lookups") -> bool:
         return self.ours
 
     async def knows(self, address: bytes, lookups: "Lookups") -> bool | None:

@@ -11,7 +11,6 @@ from qsmtpd.checks.base import LookupFailedError
 from qsmtpd.lookups.blocking import BlockingLookups
 from qsmtpd.qmail.control import Control
 from qsmtpd.qmail.tcprules import order
-from qsmtpd.rules.atonce import complete
 
 from ..command import MistakeError, shown
 from .databases import damage
@@ -42,7 +41,7 @@ def look_up(path: str, ip: bytes, host: bytes | None = None) -> Found:
     name = f"./{os.path.abspath(path)}"
     try:
         for address in order(ip, host):
-            instructions = complete(lookups.value(name, address))
+            instructions = lookups.value(name, address)
             if instructions is not None:
                 return _read(address, instructions)
     except (ValueError, LookupFailedError) as error:

@@ -58,34 +58,34 @@ def test_has_key(tmp_path: Path, way: Way) -> None:
     write(tmp_path / "users/b.cdb", b"y")
     lookups = way.session(tmp_path, tmp_path)
 
-    assert complete(lookups.has_key("a.cdb", b"x")) is True
-    assert complete(lookups.has_key("a.cdb", b"")) is True
-    assert complete(lookups.has_key("a.cdb", b"z")) is False
-    assert complete(lookups.has_key("./users/b.cdb", b"y")) is True
-    assert complete(lookups.has_key(f"./{tmp_path}/a.cdb", b"x")) is True
-    assert complete(lookups.has_key("none.cdb", b"x")) is None
+    assert lookups.has_key("a.cdb", b"x") is True
+    assert lookups.has_key("a.cdb", b"") is True
+    assert lookups.has_key("a.cdb", b"z") is False
+    assert lookups.has_key("./users/b.cdb", b"y") is True
+    assert lookups.has_key(f"./{tmp_path}/a.cdb", b"x") is True
+    assert lookups.has_key("none.cdb", b"x") is None
 
 
 def test_a_session_sees_one_state(tmp_path: Path, way: Way) -> None:
     """A144: the database is replaced between two recipients."""
     write(tmp_path / "a.cdb", b"old")
     lookups = way.session(tmp_path)
-    complete(lookups.has_key("a.cdb", b"old"))
+    lookups.has_key("a.cdb", b"old")
     write(tmp_path / "new", b"new")
     (tmp_path / "new").rename(tmp_path / "a.cdb")
 
-    assert complete(lookups.has_key("a.cdb", b"old")) is True
+    assert lookups.has_key("a.cdb", b"old") is True
 
 
 def test_a_database_that_is_cut_off_while_it_is_read(tmp_path: Path, way: Way) -> None:
     """A131: an error, not a SIGBUS; or the answer of before, where a copy is looked into."""
     write(tmp_path / "a.cdb", *[b"%d" % i for i in range(1000)])
     lookups = way.session(tmp_path)
-    complete(lookups.has_key("a.cdb", b"1"))
+    lookups.has_key("a.cdb", b"1")
     os.truncate(tmp_path / "a.cdb", 100)
 
     try:
-        assert complete(lookups.has_key("a.cdb", b"999")) is True
+        assert lookups.has_key("a.cdb", b"999") is True
     except LookupFailedError:
         pass
 
@@ -110,7 +110,7 @@ def test_a_damaged_database_gives_an_answer_or_an_error(damage: st.DataObject, w
 
     for i in range(20):
         try:
-            assert complete(lookups.has_key("a.cdb", b"key%d" % i)) in (True, False)
+            assert lookups.has_key("a.cdb", b"key%d" % i) in (True, False)
         except LookupFailedError:
             pass
 
@@ -120,7 +120,7 @@ def test_a_file_of_zeros_is_no_database(tmp_path: Path, way: Way) -> None:
     (tmp_path / "a.cdb").write_bytes(bytes(4096))
 
     with pytest.raises(LookupFailedError):
-        complete(way.session(tmp_path).has_key("a.cdb", b"x"))
+        way.session(tmp_path).has_key("a.cdb", b"x")
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, Path.touch])
@@ -129,7 +129,7 @@ def test_what_is_no_database(make: object, tmp_path: Path, way: Way) -> None:
     make(tmp_path / "a.cdb")
 
     with pytest.raises(LookupFailedError):
-        complete(way.session(tmp_path).has_key("a.cdb", b"x"))
+        way.session(tmp_path).has_key("a.cdb", b"x")
 
 
 def test_own_addresses(way: Way) -> None:

@@ -101,7 +101,7 @@ def test_a_recipient_as_logged(line: dict[bytes, bytes], facts: tuple[bool, bool
     of.take(line)
 
     known = complete(of.knows(b"a@b", DictLookups()))
-    assert (complete(of.has(b"b", None, DictLookups())), known) == facts[:2]
+    assert (of.has(b"b", None, DictLookups()), known) == facts[:2]
     if facts[0] and line[b"code"] != b"550":
         assert complete(of(mail(), DictLookups())) is facts[2]
 
