@@ -12,13 +12,12 @@ from ..qmail import envelope
 from ..qmail.envelope import EnvelopeError
 from ..qmail.exitcodes import INTERNAL_BUG, OUT_OF_MEMORY, QUEUED, TIMEOUT, WRITE_ERROR
 from ..qmail.outcome import Outcome, from_exit_code
+from .budget import Budget
 from .committer import Job
 from .deadline import within
 
 MEMORY_MAX = 262144
 """Bytes of a message that are kept in memory; with one more all of it goes to its file."""
-MEMORY_ALL = 64 << 20
-"""Bytes of all messages together that are kept in memory; who comes then writes to the file at once."""
 PATIENCE = 120.0
 """Seconds for the disk to take a message, or a piece of it."""
 COUNTED = 1000
@@ -29,17 +28,17 @@ class Spool:
 
     committer  its threads
     arrive     begins a message
+    budget     for what waits in memory
     patience   seconds for the disk
-    in_memory  bytes of messages that wait there
     """
 
-    __slots__ = ("_count", "arrive", "committer", "in_memory", "patience")
+    __slots__ = ("_count", "arrive", "budget", "committer", "patience")
 
-    def __init__(self, arrive: "Arrive", committer: "Committer", patience: float = PATIENCE) -> None:
+    def __init__(self, arrive: "Arrive", committer: "Committer", budget: Budget, patience: float = PATIENCE) -> None:
         self.arrive = arrive
         self.committer = committer
+        self.budget = budget
         self.patience = patience
-        self.in_memory = 0
         self._count = -1
 
     def number(self) -> int:
@@ -72,12 +71,12 @@ class Message:
         """Take a piece; False when there are too many in memory."""
         self.pieces.append(data)
         self.held += len(data)
-        self.spool.in_memory += len(data)
-        return self.held <= MEMORY_MAX and self.spool.in_memory <= MEMORY_ALL and self.arrival is None
+        self.spool.budget.take(len(data))
+        return self.held <= MEMORY_MAX and not self.spool.budget.spills and self.arrival is None
 
     def forget(self) -> None:
         """What was in memory is there no more; on the loop."""
-        self.spool.in_memory -= self.held
+        self.spool.budget.take(-self.held)
         self.held = 0
 
     def write(self) -> "Arrival":
@@ -194,13 +193,22 @@ class CommittedQueue:
     async def write(self, data: bytes) -> None:
         """See Queue."""
         message = self._message
-        if message is not None and not self._code and not message.keep(data):
+        if message is None or self._code or message.keep(data):
+            return
+        if self._spool.budget.overdrawn:
+            self._code = OUT_OF_MEMORY
+            message.why = "no memory for more of all messages"
+            self._complain(message)
+            self._message = None
+            self._give_up(message)
+        else:
             await self._wait_for(message, Write(message))
 
     async def finish(self, sender: bytes, recipients: list[bytes]) -> Outcome:
         """See Queue."""
         message, self._message = self._message, None
-        assert message
+        if message is None:
+            return from_exit_code(self._code, b"")
         try:
             text = envelope.build(sender, recipients)
         except EnvelopeError as error:
@@ -232,7 +240,10 @@ class CommittedQueue:
             message.why = f"the disk has not taken it within {self._spool.patience:.0f} s"
             self._give_up(message)
         if self._code:
-            self._note("fault", [("hold", self.number), ("code", self._code), ("why", message.why.encode("utf-8", "replace"))])
+            self._complain(message)
+
+    def _complain(self, message: Message) -> None:
+        self._note("fault", [("hold", self.number), ("code", self._code), ("why", message.why.encode("utf-8", "replace"))])
 
     def _give_up(self, message: Message) -> None:
         if self._work is not None and not self._work.done():

@@ -12,6 +12,7 @@ from ..qmail.env import Peer
 from ..session import Session
 from .conversation import Conversation
 from .journal import Journal
+from .queues import CountedQueue
 
 
 class Conversations:
@@ -60,7 +61,8 @@ class Conversations:
         visit.session = Session(config.smtpgreeting, config.databytes, config.maxnotimpl)
         return Conversation(
             session=visit.session, policy=policy, peer=peer, wire=connection,
-            queue=self._queues.queue(config, environment, journal.note), journal=journal, own_fields=config.own_fields)
+            queue=CountedQueue(self._queues, config, peer.ip, environment, journal.note), journal=journal,
+            own_fields=config.own_fields)
 
 
 async def turned_away(connection: "Connection | None" = None, words: bytes = b"") -> bool:

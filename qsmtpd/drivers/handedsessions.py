@@ -7,9 +7,11 @@ import os
 import socket
 from functools import partial
 
+from .. import replies
 from ..qmail import env
 from .clientrules import Found
 from .connection import Connection
+from .conversations import turned_away
 from .visit import Visit
 
 FROM_TCPSERVER = (b"PROTO", b"TCP", b"PATH", b"SHLVL", b"PWD", b"OLDPWD", b"_", b"QMAILHOME", b"CONTROLDIR")
@@ -56,6 +58,11 @@ class HandedHost:
     def begin(self, connection: Connection, transport: asyncio.Transport) -> None:
         """See Host."""
         self._listener.hold(connection, self._visit)
+        lacking = self._listener.budget.refusal()
+        if lacking:
+            self._listener.note_refused(self._visit.peer, lacking)
+            connection.start(turned_away(connection, replies.TOO_BUSY.wire))
+            return
         connection.start(self._listener.conversations.begin(connection, self._visit, self._found))
 
     def end(self, connection: Connection, well: bool, fault: BaseException | None) -> None:

@@ -9,6 +9,7 @@ from ..qmail.control import Control, ControlError
 from ..qmail.env import Peer
 from . import serverlog
 from .admission import Admission
+from .budget import Budget
 from .clientrules import ClientRules
 from .connection import Connection
 from .conversation import ShutdownError
@@ -20,9 +21,11 @@ from .queues import Queues
 from .site import Site
 from .sockets import settle
 from .visit import Visit
+from .weight import Weight
 from .wheel import Wheel
 
-BUFFER = 65536
+BUFFER = 16384
+"""Bytes that are read at once; whoever is busy with something else may have that much waiting, beside what INPUT_MAX says."""
 SWEEP = 1.0
 """Seconds between two looks at the deadlines."""
 
@@ -51,7 +54,9 @@ class Listener:
         self._rules = ClientRules(options.rules, options.without_rules, self._complain)
         self._peers = Peers(options)
         self._site = Site(control_directory, self._complain)
-        self._queues = Queues(self._control, arrivals)
+        self._weight = Weight()
+        self.budget = Budget(options.memory << 20, options.messages or options.limit, self._weight)
+        self._queues = Queues(self._control, self.budget, arrivals)
         self.conversations = Conversations(self._site, self._queues, self.now, self.write_log, self._complain)
         self._warm = Warm(self._control, home, self._admission.counts)
         self._uses = {self._warm: 0}
@@ -73,13 +78,17 @@ class Listener:
         """See Host."""
         if not self._options.keep_ip_options:
             settle(transport.get_extra_info("socket"), self._options)
-        visit = self.visit(self._peers.peer(transport))
-        peer = visit.peer
-        refused = self._admission.admit(peer.ip)
+        peer = self._peers.peer(transport)
+        if peer is None:
+            transport.abort()
+            return
+        visit = self.visit(peer)
+        lacking = self.budget.refusal()
+        refused = lacking or self._admission.admit(peer.ip)
         if refused:
-            transport.write(replies.TOO_MANY_CONNECTIONS.wire)
+            transport.write((replies.TOO_BUSY if lacking else replies.TOO_MANY_CONNECTIONS).wire)
             transport.close()
-            self.note("session", [("ip", peer.ip), ("rule", refused.encode()), ("verdict", b"refused"), ("code", 421)])
+            self.note_refused(peer, refused)
             return
         self.hold(connection, visit)
         if self._options.verbosity > 1:
@@ -160,6 +169,10 @@ class Listener:
         """Write a line."""
         self.write_log([(event, pairs)])
 
+    def note_refused(self, peer: Peer, why: str) -> None:
+        """Somebody was told to come again."""
+        self.note("session", [("ip", peer.ip), ("rule", why.encode()), ("verdict", b"refused"), ("code", 421)])
+
     def _complain(self, why: bytes) -> None:
         self.note("fault", [("why", why)])
 
@@ -207,6 +220,9 @@ class Listener:
             self.figures.lag = max(self.figures.lag, now - self._swept - SWEEP)
         self._swept = now
         self._wheel.sweep(now)
+        remedy = self.budget.weigh(now, self.held)
+        if remedy is not None:
+            asyncio.get_running_loop().run_in_executor(None, remedy)
         if self.draining:
             self.send_home()
         self.call_later(SWEEP, self._sweep)
@@ -216,6 +232,7 @@ class Listener:
         self._queues.close()
         for warm in self._uses:
             warm.close()
+        self._weight.close()
         self.log.flush()
 
 

@@ -15,11 +15,11 @@ from .admission import Tally
 
 USAGE = (
     "usage: qsmtpd-listen [-146UXpPhHrRoOdDqQv] [-c limit] [-C limit] [-x rules.cdb] [-B banner] [-g gid] [-u uid] "
-    "[-b backlog] [-l localname] [-t timeout] [--workers n] [--drain seconds] [--per-net limit] [--metrics address:port] "
-    "host port ...")
+    "[-b backlog] [-l localname] [-t timeout] [--workers n] [--drain seconds] [--per-net limit] [--memory MiB] "
+    "[--messages n] [--metrics address:port] host port ...")
 
 _SHORT = "146UXpPhHrRoOdDqQvix:B:c:C:g:u:b:l:t:I:"
-_LONG = ("workers=", "drain=", "per-net=", "metrics=", "help")
+_LONG = ("workers=", "drain=", "per-net=", "memory=", "messages=", "metrics=", "help")
 
 REMARKS = {
     "-6": "IPv4-mapped addresses are IPv4 everywhere",
@@ -58,6 +58,8 @@ class Options:
     print_port      the ports are printed, a line each, once connections are taken
     workers         how many processes
     drain           seconds that transactions in hand have after SIGTERM
+    memory          MiB by which clients can make a worker grow
+    messages        on their way in at once, in a worker; 0: no limit but that of connections
     metrics         address and port of the page of figures, None: there is none
     remarks         what is to be said about the command line
     tally           the worker's place in the count of all connections; None in who counts for himself
@@ -83,6 +85,8 @@ class Options:
     print_port: bool = False
     workers: int = 0
     drain: float = 30.0
+    memory: int = 256
+    messages: int = 0
     metrics: tuple[str, int] | None = None
     remarks: tuple[str, ...] = ()
     tally: Tally | None = field(default=None, compare=False)
@@ -119,7 +123,8 @@ def _completed(options: Options) -> Options:
     What was passed to us is one socket, from which all workers take: limits by address are exact only for one of them.
     """
     workers = options.workers or (1 if options.inherited else len(os.sched_getaffinity(0)))
-    return replace(options, workers=workers, per_net=options.per_net or (options.limit + 1) // 2)
+    half = (options.limit + 1) // 2
+    return replace(options, workers=workers, per_net=options.per_net or half, messages=options.messages or half)
 
 
 def _port(word: str) -> int | None:
@@ -166,6 +171,7 @@ _VALUES: dict[str, tuple[str, Callable[[str], object]]] = {
     "-u": ("uid", _number), "-g": ("gid", _number),
     "-b": ("backlog", _positive),
     "--workers": ("workers", _positive), "--per-net": ("per_net", _number),
+    "--memory": ("memory", _positive), "--messages": ("messages", _positive),
     "--drain": ("drain", lambda text: float(_number(text))), "--metrics": ("metrics", _endpoint),
 }
 

@@ -10,9 +10,10 @@ import time
 from collections import deque
 
 from ..qmail import envelope
-from ..qmail.exitcodes import EXEC_FAILED, WRITE_ERROR
+from ..qmail.exitcodes import EXEC_FAILED, OUT_OF_MEMORY, QUEUED, WRITE_ERROR
 from ..qmail.outcome import from_exit_code, temporary
 from ..qmail.queue import FAREWELL, QueueProgram
+from .budget import Budget
 from .deadline import within
 from .spool import Spool, SpoolError
 
@@ -26,10 +27,12 @@ PID_MAX = 4194304
 class Room:
     """For so many programs at once; all queues of a process share it.
 
-    last  the process id of the one that was started last
+    budget  for what waits in memory
+    last    the process id of the one that was started last
     """
 
-    def __init__(self, programs: int, patience: float = PATIENCE) -> None:
+    def __init__(self, programs: int, budget: Budget, patience: float = PATIENCE) -> None:
+        self.budget = budget
         self.last = posix.getpid()
         self._free = programs
         self._patience = patience
@@ -155,7 +158,7 @@ class SpawnedRun(QueueProgram):
 class SpawnedQueue:
     """A Queue of SpawnedRuns, for one session."""
 
-    __slots__ = ("_broken", "_environment", "_holding", "_note", "_program", "_room", "_spool", "_started", "_told", "number")
+    __slots__ = ("_code", "_environment", "_holding", "_note", "_program", "_room", "_spool", "_started", "_told", "number")
 
     def __init__(
             self, room: Room, program: str, holding: str, environment: "Callable[[], Mapping[bytes, bytes]]", note: "Note",
@@ -174,24 +177,27 @@ class SpawnedQueue:
         self._told: "Mapping[bytes, bytes]" = {}
         self._started = program
         self._spool: Spool | None = None
-        self._broken = False
+        self._code = QUEUED
 
     async def open(self, told: dict[bytes, bytes], hold: bool) -> None:
         """See Queue.  Until the program runs the number is the one that comes next, for mail that nobody gets has one too."""
         self.number = self._room.last % PID_MAX + 1
         self._told = told
         self._started = self._holding if hold else self._program
-        self._spool = Spool()
-        self._broken = False
+        self._spool = Spool(self._room.budget)
+        self._code = QUEUED
 
     async def write(self, data: bytes) -> None:
         """See Queue."""
         assert self._spool
-        if not self._broken:
+        if not self._code:
             try:
                 await self._spool.add(data)
             except SpoolError as error:
-                self._break(str(error))
+                self._break(WRITE_ERROR, str(error))
+            except MemoryError:
+                self._break(OUT_OF_MEMORY, "no memory for more of all messages")
+                self._spool.close()
 
     async def finish(self, sender: bytes, recipients: list[bytes]) -> "Outcome":
         """See Queue."""
@@ -199,7 +205,7 @@ class SpawnedQueue:
         spool, self._spool = self._spool, None
         try:
             text = envelope.build(sender, recipients)
-            return from_exit_code(WRITE_ERROR, b"") if self._broken else await self._run(spool, text)
+            return from_exit_code(self._code, b"") if self._code else await self._run(spool, text)
         except envelope.EnvelopeError as error:
             return from_exit_code(error.exit_code, b"")
         finally:
@@ -222,18 +228,18 @@ class SpawnedQueue:
             self._room.leave()
             if not isinstance(error, OSError):
                 raise
-            self._break(f"{type(error).__name__}: {error}")
+            self._break(EXEC_FAILED, f"{type(error).__name__}: {error}")
             return from_exit_code(EXEC_FAILED, b"")
         run.ended.add_done_callback(lambda _: self._room.leave())
         self.number = self._room.last = run.pid
         try:
             return await run.give(spool, text)
         except SpoolError as error:
-            self._break(str(error))
+            self._break(WRITE_ERROR, str(error))
             return from_exit_code(WRITE_ERROR, b"")
 
-    def _break(self, why: str) -> None:
-        self._broken = True
+    def _break(self, code: int, why: str) -> None:
+        self._code = code
         self._note("fault", [("why", why.encode("utf-8", "replace"))])
 
 

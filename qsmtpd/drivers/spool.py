@@ -1,10 +1,13 @@
-"""A message on its way to a queue program that is not started before the message is whole: in memory, a large one in a file.
+"""A message on its way to a queue program that is not started before the message is whole: in memory, or in a file when it is
+large, or when all messages together have much of the memory (budget.py).
 
 The file has no name, so nothing of it outlives us.  Threads of the loop's write, read and close it, for a disk may stand still.
 """
 
 import asyncio
 import tempfile
+
+from .budget import Budget
 
 MEMORY_MAX = 262144
 """Bytes of a message that are kept in memory; with one more all of it goes to the file."""
@@ -18,26 +21,35 @@ class SpoolError(Exception):
 class Spool:
     """Give add(), then take() until there is nothing more, then close()."""
 
-    __slots__ = ("_directory", "_file", "_pieces", "_reads", "_size")
+    __slots__ = ("_budget", "_directory", "_file", "_held", "_in_file", "_pieces", "_reads")
 
-    def __init__(self, directory: str | None = None) -> None:
+    def __init__(self, budget: Budget, directory: str | None = None) -> None:
         """directory  where the file is made; None: where the system has its temporary files."""
+        self._budget = budget
         self._directory = directory
         self._file: BinaryIO | None = None
         self._pieces: list[bytes] = []
-        self._reads = False
-        self._size = 0
+        self._held = 0
+        self._in_file = self._reads = False
 
     async def add(self, data: bytes) -> None:
         """Put the next piece behind the others.
 
         Raises:
             SpoolError: it could not be written.
+            MemoryError: all messages together have too much.
         """
         self._pieces.append(data)
-        self._size += len(data)
-        if self._size > MEMORY_MAX:
-            await _in_a_thread(self._write)
+        self._held += len(data)
+        self._budget.take(len(data))
+        if self._budget.overdrawn:
+            raise MemoryError
+        if self._in_file or self._held > MEMORY_MAX or self._budget.spills:
+            self._in_file = True
+            try:
+                await _in_a_thread(self._write)
+            finally:
+                self._forget()
 
     async def take(self) -> bytes:
         """The next piece from the beginning, b"" at the end.
@@ -45,7 +57,7 @@ class Spool:
         Raises:
             SpoolError: it could not be read, or not be written.
         """
-        if self._size > MEMORY_MAX:
+        if self._in_file:
             return await _in_a_thread(self._read)
         data = b"".join(self._pieces)
         self._pieces.clear()
@@ -54,8 +66,14 @@ class Spool:
     def close(self) -> None:
         """It is not needed any more."""
         self._pieces.clear()
+        self._forget()
         if self._file is not None:
             asyncio.get_running_loop().run_in_executor(None, _close, self._file)
+
+    def _forget(self) -> None:
+        """What was in memory is there no more."""
+        self._budget.take(-self._held)
+        self._held = 0
 
     def _write(self) -> None:
         if self._file is None:

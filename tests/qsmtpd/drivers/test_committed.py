@@ -16,11 +16,11 @@ import pytest
 
 from holdq.heldfile import HeldFile
 from holdq.incoming import Arrival
-from qsmtpd.drivers import committed
 from qsmtpd.drivers.committed import MEMORY_MAX, CommittedQueue, Spool
 from qsmtpd.drivers.committer import Committer
 from qsmtpd.qmail import durable
 from qsmtpd.qmail.outcome import Outcome
+from tests.budgets import budget
 from tests.byhand import Stepped, by_hand, together
 from tests.holdq.site import END, Site
 from tests.queueprograms import QUEUED, RECIPIENTS, SENDER, Reply
@@ -41,9 +41,11 @@ def site(tmp_path: Path) -> Site:
 class World:
     """A spool, its threads and a log; made on a loop."""
 
-    def __init__(self, site: Site, threads: int = 8, patience: float = 60.0) -> None:
+    def __init__(self, site: Site, threads: int = 8, patience: float = 60.0, memory: int = 1 << 30) -> None:
         self.committer = Committer(threads)
-        self.spool = Spool(lambda number, now: Arrival(site.spool, os.getuid(), number, -1, now), self.committer, patience)
+        self.budget = budget(memory)
+        self.spool = Spool(
+            lambda number, now: Arrival(site.spool, os.getuid(), number, -1, now), self.committer, self.budget, patience)
         self.log: Log = []
 
     def queue(self) -> CommittedQueue:
@@ -68,7 +70,7 @@ def give(site: Site, *messages: bytes, recipients: list[bytes] = RECIPIENTS) -> 
         replies = await together(*[world.give(message, recipients) for message in messages])
         world.committer.close()
         await asyncio.sleep(0)
-        assert world.spool.in_memory == 0
+        assert world.budget.taken == 0
         return replies, world.log
 
     return by_hand(run)
@@ -241,7 +243,7 @@ def test_abort(site: Site, size: int) -> None:
         await queue.abort()
         await queue.abort()
         world.committer.close()
-        return world.spool.in_memory
+        return world.budget.taken
 
     assert by_hand(run) == 0
     assert site.left() == []
@@ -275,7 +277,7 @@ def test_a_session_that_ends_while_the_disk_works(site: Site, monkeypatch: pytes
             await stepped.end
         await asyncio.sleep(1.0)
         world.committer.close()
-        return world.spool.in_memory
+        return world.budget.taken
 
     assert by_hand(run) == 0
     assert set(stored(site).values()) == (set() if size > MEMORY_MAX else {b"x" + END})
@@ -293,7 +295,7 @@ def test_a_disk_that_stands_still(site: Site, monkeypatch: pytest.MonkeyPatch, s
         reply = await world.give(b"x" * size)
         await asyncio.sleep(1.5)
         world.committer.close()
-        assert world.spool.in_memory == 0
+        assert world.budget.taken == 0
         assert [pairs["code"] for _, pairs in world.log] == [52]
         return reply
 
@@ -302,17 +304,15 @@ def test_a_disk_that_stands_still(site: Site, monkeypatch: pytest.MonkeyPatch, s
     assert site.store.parts() == []
 
 
-def test_memory_of_all_together(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When there are many, small ones go to the disk at once too."""
-    monkeypatch.setattr(committed, "MEMORY_ALL", 100_000)
-
+def test_memory_of_all_together(site: Site) -> None:
+    """A88: when there are many, small ones go to the disk at once too."""
     async def run() -> int:
-        world = World(site)
+        world = World(site, memory=400_000)
         queues = [world.queue() for _ in range(20)]
         for queue in queues:
             await queue.open({}, False)
             await queue.write(b"x" * 20_000)
-        most = world.spool.in_memory
+        most = world.budget.taken
         for queue in queues:
             await queue.write(END)
             assert shown(await queue.finish(SENDER, RECIPIENTS)) == QUEUED
@@ -321,6 +321,30 @@ def test_memory_of_all_together(site: Site, monkeypatch: pytest.MonkeyPatch) -> 
 
     assert by_hand(run) <= 120_000
     assert len(stored(site)) == 20
+
+
+@pytest.mark.parametrize("before", [0, MEMORY_MAX + 1])
+def test_no_memory(site: Site, before: int) -> None:
+    """A138: temporary, nothing of it is left in memory or on the disk, and others are not touched."""
+    async def run() -> list[Reply]:
+        world = World(site, memory=400_000)
+        other, queue = world.queue(), world.queue()
+        for each in (other, queue):
+            await each.open({}, False)
+        await queue.write(b"x" * before)
+        await other.write(b"y" * 90_000)
+        await queue.write(b"x" * 400_000)
+        await queue.write(b"x" * 50_000)
+        replies = [shown(await each.finish(SENDER, RECIPIENTS)) for each in (queue, other)]
+        await queue.abort()
+        world.committer.close()
+        await asyncio.sleep(0)
+        assert world.budget.taken == 0
+        return replies
+
+    assert by_hand(run) == [(451, "4.3.0", ("qq out of memory",)), QUEUED]
+    assert list(stored(site).values()) == [b"y" * 90_000]
+    assert site.store.parts() == []
 
 
 def test_numbers_are_the_process_and_a_count(site: Site) -> None:
@@ -341,12 +365,14 @@ import asyncio, os, sys
 sys.path.insert(0, {root!r})
 from holdq.incoming import Arrival
 from holdq.layout import Spool as Place
+from qsmtpd.drivers.budget import Budget
 from qsmtpd.drivers.committed import CommittedQueue, Spool
 from qsmtpd.drivers.committer import Committer
 
 async def main():
     place = Place({spool!r})
-    spool = Spool(lambda number, now: Arrival(place, os.getuid(), number, -1, now), Committer())
+    budget = Budget(1 << 30, 100, lambda: 0)
+    spool = Spool(lambda number, now: Arrival(place, os.getuid(), number, -1, now), Committer(), budget)
     def told(event, pairs):
         assert event == "hold", pairs
         os.write(1, dict(pairs)["id"] + b"\\n")

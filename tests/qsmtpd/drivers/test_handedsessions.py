@@ -19,7 +19,7 @@ async def handed(listener: Listener, said: bytes, more: dict[bytes, bytes], end:
     theirs.setblocking(False)
     beside = os.open("/dev/null", os.O_RDONLY)
     loop = asyncio.get_running_loop()
-    task = loop.create_task(take(listener, ENVIRONMENT | more, {0: ours.detach(), 1: beside}))
+    task = loop.create_task(take(listener, ENVIRONMENT | more, {0: ours.detach(), 1: beside}, os.getpid()))
     await loop.sock_sendall(theirs, said)
     if end:
         theirs.shutdown(socket.SHUT_WR)

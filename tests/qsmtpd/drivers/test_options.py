@@ -22,14 +22,14 @@ def test_the_line_of_a_run_script() -> None:
     found = options("-vHR -c 400 -C20 -l mx.example.net -x /etc/tcp/tcp.smtp.cdb -u 201 -g 200 -b 100 0 smtp")
 
     assert found == Options(
-        addresses=(("0.0.0.0", 25),), verbosity=2, host_lookup=False, limit=400, per_address=20, per_net=200,
+        addresses=(("0.0.0.0", 25),), verbosity=2, host_lookup=False, limit=400, per_address=20, per_net=200, messages=200,
         local_name=b"mx.example.net", rules="/etc/tcp/tcp.smtp.cdb", uid=201, gid=200, backlog=100, workers=found.workers)
 
 
 def test_what_holds_when_nothing_is_said() -> None:
     found = options("127.0.0.1 2525")
 
-    assert found == Options(addresses=(("127.0.0.1", 2525),), per_net=5000, workers=len(os.sched_getaffinity(0)))
+    assert found == Options(addresses=(("127.0.0.1", 2525),), per_net=5000, messages=5000, workers=len(os.sched_getaffinity(0)))
     assert (found.verbosity, found.host_lookup, found.paranoid, found.without_rules) == (1, True, False, False)
 
 
@@ -41,10 +41,11 @@ def test_of_two_that_contradict_the_last_counts() -> None:
 
 
 def test_all_that_is_ours() -> None:
-    found = options("-1X4poq -Bhello --workers 3 --drain=5 --per-net 7 --metrics [::1]:9125 :: 0")
+    found = options("-1X4poq -Bhello --workers 3 --drain=5 --per-net 7 --memory 64 --messages 9 --metrics [::1]:9125 :: 0")
 
     assert (found.print_port, found.without_rules, found.only_ipv4, found.paranoid, found.keep_ip_options) == (True,) * 5
     assert (found.verbosity, found.banner, found.workers, found.drain, found.per_net) == (0, b"hello", 3, 5.0, 7)
+    assert (found.memory, found.messages) == (64, 9)
     assert (found.metrics, found.addresses) == (("::1", 9125), (("::", 0),))
 
 
@@ -90,6 +91,8 @@ def test_what_has_no_meaning_here_is_said_once() -> None:
     ("-c 40x 0 25", "-c 40x: expected a number"),
     ("-u qmaild 0 25", "-u qmaild: expected a number"),
     ("-g -1 0 25", "-g -1: expected a number"),
+    ("--memory 0 0 25", "--memory 0: expected a number from 1 on"),
+    ("--messages 1k 0 25", "--messages 1k: expected a number"),
     ("--drain 1.5 0 25", "--drain 1.5: expected a number"),
     ("--metrics 9125 0 25", "--metrics 9125: expected ADDRESS:PORT"),
     ("--metrics localhost:x 0 25", "expected ADDRESS:PORT"),

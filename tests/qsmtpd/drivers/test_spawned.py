@@ -18,6 +18,7 @@ from qsmtpd.drivers.stdio import BlockingQueue
 from qsmtpd.qmail import queue
 from qsmtpd.qmail.outcome import Outcome
 from qsmtpd.rules.atonce import complete
+from tests.budgets import budget
 from tests.byhand import Stepped, by_hand, together
 from tests.queueprograms import ENVELOPE, PROGRAMS, QUEUED, READ_ALL, RECIPIENTS, SENDER, Program, Reply
 from tests.servers import wait_until
@@ -54,7 +55,7 @@ def shown(outcome: Outcome) -> Reply:
 def spawning(program: str, room: Room | None = None, told: list[tuple[str, object]] | None = None) -> SpawnedQueue:
     log = told if told is not None else []
     return SpawnedQueue(
-        room or Room(10), program, "holding", lambda: ENVIRONMENT, lambda event, pairs: log.append((event, pairs)))
+        room or Room(10, budget()), program, "holding", lambda: ENVIRONMENT, lambda event, pairs: log.append((event, pairs)))
 
 
 async def give(to: Any, message: bytes = b"x\n", recipients: list[bytes] = RECIPIENTS) -> Reply:
@@ -99,7 +100,7 @@ def test_what_the_program_sees(script: Script, tmp_path: Path) -> None:
     program = script(
         f"cd {tmp_path}; cat >queued.message; cat <&1 >queued.envelope\n"
         "cat /proc/self/environ >queued.environ; echo $$ >queued.pid")
-    one = SpawnedQueue(Room(1), "usual", program, lambda: {
+    one = SpawnedQueue(Room(1, budget()), "usual", program, lambda: {
         **ENVIRONMENT, b"TCPREMOTEHOST": b"odd\xff\nname", b"QMAILQUEUE": b"bin/qqshim"}, lambda *_: None)
 
     async def check() -> Outcome:
@@ -125,7 +126,7 @@ def test_no_program(tmp_path: Path, what: str) -> None:
     if what != "missing":
         program.write_text("#!/nowhere/at/all\n")
         program.chmod(0o755 if what == "no interpreter" else 0o644)
-    room, log = Room(1), list[tuple[str, object]]()
+    room, log = Room(1, budget()), list[tuple[str, object]]()
     before = descriptors()
 
     async def check() -> list[Reply]:
@@ -155,7 +156,7 @@ def test_no_room_for_a_process(script: Script, monkeypatch: pytest.MonkeyPatch, 
 def test_a_hundred_at_once_ten_at_a_time(script: Script, tmp_path: Path) -> None:
     """Never more than ten, all of them served; a slow client is none of the ten."""
     program = script(f"cd {tmp_path}; touch run.$$; ls | grep -c run. >>seen; {READ_ALL}; sleep 0.02; rm run.$$")
-    room = Room(10)
+    room = Room(10, budget())
     before = descriptors()
 
     async def check() -> list[Reply]:
@@ -175,7 +176,7 @@ def test_a_hundred_at_once_ten_at_a_time(script: Script, tmp_path: Path) -> None
 
 
 def test_who_waits_too_long_is_told_to_come_again(script: Script) -> None:
-    room = Room(1, patience=0.2)
+    room = Room(1, budget(), patience=0.2)
 
     async def check() -> list[Reply]:
         replies = await together(*[give(spawning(script(f"{READ_ALL}; sleep 0.8"), room)) for _ in range(3)])
@@ -185,7 +186,7 @@ def test_who_waits_too_long_is_told_to_come_again(script: Script) -> None:
 
 
 def test_the_order_is_that_of_arrival(script: Script, tmp_path: Path) -> None:
-    room = Room(1)
+    room = Room(1, budget())
     program = script(f"cat >>{tmp_path}/order; cat <&1 >/dev/null")
 
     by_hand(lambda: together(*[give(spawning(program, room), b"%d\n" % each) for each in range(10)]))
@@ -215,7 +216,7 @@ def test_a_program_that_never_ends(script: Script, monkeypatch: pytest.MonkeyPat
 def test_abort(script: Script, tmp_path: Path) -> None:
     """A10: nothing is started, and the number looks like any other."""
     async def check() -> tuple[int, int]:
-        room = Room(1)
+        room = Room(1, budget())
         await give(spawning(script(READ_ALL), room))
         one = spawning(script(f"echo >{tmp_path}/started"), room)
         await one.open({}, False)
@@ -234,7 +235,7 @@ def interrupted(script: Script, body: str, size: int, how: str) -> Callable[[], 
     program, after = script(body), script(READ_ALL)
 
     async def check() -> Reply:
-        room = Room(1)
+        room = Room(1, budget())
         if how == "task":
             task = asyncio.create_task(give(spawning(program, room), b"x" * size))
             await asyncio.sleep(0.3)
@@ -275,6 +276,21 @@ def test_a_disk_that_is_full(script: Script, monkeypatch: pytest.MonkeyPatch) ->
     assert by_hand(lambda: give(spawning(script(READ_ALL), None, log), b"x" * 600_000)) == (
         451, "4.3.0", ("qq write error or disk full",))
     assert "No space left" in str(log)
+    assert len(log) == 1
+
+
+def test_no_memory(script: Script, tmp_path: Path) -> None:
+    """A138: temporary, no program is started, and the next one has the room that this one had."""
+    room, log = Room(10, budget(40_000)), list[tuple[str, object]]()
+    program = script(f"{READ_ALL}; echo >>{tmp_path}/started")
+
+    async def check() -> list[Reply]:
+        one = spawning(program, room, log)
+        return [await give(one, b"x" * 200_000), await give(one, b"x" * 20_000)]
+
+    assert by_hand(check) == [(451, "4.3.0", ("qq out of memory",)), QUEUED]
+    assert room.budget.taken == 0
+    assert (tmp_path / "started").read_text() == "\n"
     assert len(log) == 1
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from qsmtpd.drivers import spool
 from qsmtpd.drivers.spool import MEMORY_MAX, Spool, SpoolError
+from tests.budgets import budget
 from tests.byhand import by_hand
 
 
@@ -23,7 +24,7 @@ def full_disk(buffering: int) -> Callable[..., IO[bytes]]:
 
 
 async def through(pieces: list[bytes], directory: str | None = None) -> bytes:
-    kept = Spool(directory)
+    kept = Spool(budget(), directory)
     for piece in pieces:
         await kept.add(piece)
     text = b""
@@ -55,7 +56,7 @@ def test_around_the_limit(size: int, tmp_path: Path) -> None:
 
 def test_a_large_message_leaves_memory() -> None:
     async def check() -> int:
-        kept = Spool()
+        kept = Spool(budget())
         for _ in range(100):
             await kept.add(b"x" * 65536)
         held = sum(len(piece) for piece in kept._pieces)
@@ -70,7 +71,7 @@ def test_no_room_on_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool.tempfile, "TemporaryFile", full_disk(0))
 
     async def check() -> None:
-        kept = Spool()
+        kept = Spool(budget())
         try:
             await kept.add(b"x" * (MEMORY_MAX + 1))
         finally:
@@ -85,7 +86,7 @@ def test_no_room_that_only_the_end_tells(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(spool.tempfile, "TemporaryFile", full_disk(1 << 20))
 
     async def check() -> None:
-        kept = Spool()
+        kept = Spool(budget())
         await kept.add(b"x" * (MEMORY_MAX + 1))
         try:
             await kept.take()
@@ -94,3 +95,41 @@ def test_no_room_that_only_the_end_tells(monkeypatch: pytest.MonkeyPatch) -> Non
 
     with pytest.raises(SpoolError, match=os.strerror(errno.ENOSPC)):
         by_hand(check)
+
+
+def test_past_its_share_all_go_to_files() -> None:
+    """However small: what they have in memory is bounded, whatever their number."""
+    shared = budget(400_000)
+
+    async def check() -> list[int]:
+        many, taken = [Spool(shared) for _ in range(50)], []
+        for piece in (b"a" * 9000, b"b" * 9000):
+            for each in many:
+                await each.add(piece)
+                taken.append(shared.taken)
+        for each in many:
+            text = b""
+            while piece := await each.take():
+                text += piece
+            assert text == b"a" * 9000 + b"b" * 9000
+            each.close()
+        return [max(taken), shared.taken]
+
+    assert by_hand(check) == [99_000, 0]
+
+
+def test_past_all_of_it_a_message_is_given_up() -> None:
+    shared = budget(300_000)
+
+    async def check() -> int:
+        first, second = Spool(shared), Spool(shared)
+        await first.add(b"x" * 60_000)
+        with pytest.raises(MemoryError):
+            await second.add(b"x" * 250_000)
+        second.close()
+        assert shared.taken == 60_000
+        assert await first.take() == b"x" * 60_000
+        first.close()
+        return shared.taken
+
+    assert by_hand(check) == 0
