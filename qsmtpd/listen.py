@@ -41,6 +41,8 @@ Takes SMTP connections as tcpserver does, with its options and its rules, and ta
   -v, -q                   a line for each connection; no messages
   -b backlog               connections that may wait at each worker's socket (512)
   -B banner, -o, -1, -4    as with tcpserver
+  --memory MiB             by which clients can make a process grow (256); then messages and clients are told to come again
+  --messages n             on their way in at once, in a process (half of -c); half of them from one network
   --workers n              processes (one for each CPU)
   --drain seconds          time for transactions in hand after SIGTERM (30)
   --metrics address:port   where the figures for Prometheus are
@@ -135,12 +137,12 @@ def become(uid: int, gid: int) -> None:
 
 
 def _within_limits(options: Options) -> Options:
-    """A138: room for a descriptor for each connection is asked for, and where there is none, there are fewer connections.
-
-    All of them may come to one worker.
+    """A138: room for a descriptor for each connection and each message's file is asked for, and where there is none, there are
+    fewer of both.  All of them may come to one worker.
     """
     spare = SPARE + SPARE_FOR_SERVICE if env.get("QSMTPD_SERVICE") else SPARE
-    wanted = options.limit + spare
+    clients = options.limit + options.messages
+    wanted = clients + spare
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if _under(soft, wanted):
         for limits in ((wanted, max(hard, wanted)), (min(hard, wanted), hard)):
@@ -152,9 +154,9 @@ def _within_limits(options: Options) -> Options:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if not _under(soft, wanted):
         return options
-    limit = max(1, soft - spare)
+    limit, messages = (max(1, each * max(soft - spare, 0) // clients) for each in (options.limit, options.messages))
     remark = f"-c {options.limit}: there are {soft} descriptors for a process: no more than {limit} connections"
-    return replace(options, limit=limit, remarks=(*options.remarks, remark))
+    return replace(options, limit=limit, messages=messages, remarks=(*options.remarks, remark))
 
 
 def _under(limit: int, wanted: int) -> bool:
