@@ -4,6 +4,7 @@ import os
 import signal
 import smtplib
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Iterator
@@ -92,6 +93,23 @@ def test_a_worker_that_dies_is_replaced_and_takes_nobody_else_with_it(installati
         wait_until(lambda: send(port, 9) == 250, what="service by the new one")
 
     assert len(home.messages()) >= 5
+
+
+def test_who_is_gone_before_he_is_taken_disturbs_nobody(installation: Path, home: QmailHome) -> None:
+    """A36: a hundred resets while the worker stands still; they leave nothing open, and no traceback in the log."""
+    with listening(installation, home, "--workers", "1") as (service, port):
+        assert send(port) == 250
+        worker, = workers(service)
+        before = len(list(Path(f"/proc/{worker}/fd").iterdir()))
+        os.kill(worker, signal.SIGSTOP)
+        for _ in range(100):
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.kill(worker, signal.SIGCONT)
+
+        assert send(port) == 250
+        wait_until(lambda: len(list(Path(f"/proc/{worker}/fd").iterdir())) <= before, what="an end of all descriptors")
+        assert "Traceback" not in service.output()
 
 
 def test_held_mail_goes_into_the_spool_without_a_program(installation: Path, home: QmailHome) -> None:

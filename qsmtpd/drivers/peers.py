@@ -25,9 +25,11 @@ class Peers:
         self._own_names: dict[bytes, bytes] = {}
         self.ask = options.host_lookup or options.local_name is None
 
-    def peer(self, transport: asyncio.Transport) -> Peer:
-        """What the connection says."""
+    def peer(self, transport: asyncio.Transport) -> Peer | None:
+        """What the connection says; None when the client has reset it before we had it."""
         there, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        if there is None:
+            return None
         ip, local = env.unmapped(there[0].encode()), env.unmapped(here[0].encode())
         name = self._local_name or local
         return Peer(ip, None, None, name, local_ip=local, port=b"%d" % there[1], local_port=b"%d" % here[1])

@@ -4,6 +4,8 @@ A change that cannot be read, or makes no sense, is told to the log, and what wa
 what it began with.
 """
 
+import gc
+
 from ..config import Config
 from ..qmail import env
 from ..qmail.control import Control, ControlError
@@ -99,7 +101,22 @@ class Site:
             self._configs = {b"": fresh}
 
     def _read(self, values: "Mapping[str, bytes]") -> SharedConfig:
-        return SharedConfig(Control(self.directory, Variables(values)))
+        try:
+            return SharedConfig(Control(self.directory, Variables(values)))
+        except ControlError as error:
+            _forget_origins(error)
+            raise
+
+
+def _forget_origins(error: BaseException) -> None:
+    """Of what led to it.  A frame that has its own error in a variable would be kept until the collector of cycles comes, which
+    is seldom, and with it all that called it: a connection, its look-ups, their databases.
+    """
+    origin = error.__cause__ or error.__context__
+    while origin is not None:
+        origin.__traceback__ = None
+        origin = origin.__cause__ or origin.__context__
+    gc.collect(0)  # those that the parser of the rules has caught itself
 
 
 TYPE_CHECKING = False

@@ -40,12 +40,21 @@ class Warm:
 def looked_up(peers: Peers, warm: Any, transport: Any = None) -> tuple[bytes | None, bytes]:
     """TCPREMOTEHOST and TCPLOCALHOST."""
     peer = peers.peer(transport or Transport())
+    assert peer is not None
     complete(peers.look_up(peer, warm))
     return peer.host, peer.local
 
 
 def test_names_are_looked_up_as_tcpserver_does() -> None:
     assert looked_up(Peers(Options()), Warm(RECORDS)) == (b"client.test", b"mx.bench.test")
+
+
+def test_a_client_that_is_gone_already_is_nobody() -> None:
+    """A36: he has reset the connection before we took it."""
+    transport: Any = Transport()
+    transport._names["peername"] = None
+
+    assert Peers(Options()).peer(transport) is None
 
 
 def test_our_own_name_is_asked_for_once_until_hup() -> None:
@@ -74,4 +83,5 @@ def test_an_ipv4_client_is_one_on_an_ipv6_socket_too() -> None:
     transport: Any = Transport("::ffff:192.0.2.1", "::ffff:192.0.2.25")
     peer = Peers(Options(local_name=b"mx", host_lookup=False)).peer(transport)
 
+    assert peer is not None
     assert (peer.ip, peer.local_ip, peer.local, peer.port, peer.local_port) == (CLIENT, OURS, b"mx", b"4711", b"25")

@@ -1,6 +1,8 @@
 """Control files that change while sessions go on."""
 
+import gc
 import os
+import weakref
 
 import pytest
 
@@ -70,6 +72,29 @@ def test_a_wrong_file_leaves_the_last_good_ones_in_force(qmail_home: QmailHome) 
 
     qmail_home.write("rules", "any accept")
     assert of.config() is not good
+
+
+@pytest.mark.parametrize(("name", "text"), [("rules", "dull refuse"), ("tags", "this is nonsense"), ("databytes", "x")])
+def test_a_wrong_file_keeps_nothing_alive(name: str, text: str, qmail_home: QmailHome) -> None:
+    """A session that came upon it is gone when it is over, its databases closed: the collector of cycles runs seldom."""
+    class Session:
+        pass
+
+    of = Reported(qmail_home)
+    of.config()
+    qmail_home.write(name, text)
+
+    def come_upon_it() -> "weakref.ref[Session]":
+        session = Session()
+        of.config()
+        return weakref.ref(session)
+
+    gc.disable()
+    try:
+        assert come_upon_it()() is None
+    finally:
+        gc.enable()
+    assert len(of.said) == 1
 
 
 def test_nothing_was_ever_right(qmail_home: QmailHome) -> None:
