@@ -81,8 +81,9 @@ class Lone(Passage):
         message.become(0)
         envelope.become(1)
 
-    async def hand_on(self, program: str) -> int:
-        """See Passage."""
+    async def hand_on(self, program: str, begun: "Callable[[int | None], None]") -> int:
+        """See Passage: afterwards nobody is left to say anything."""
+        begun(None)
         handon.become(program)
         return INTERNAL_BUG
 

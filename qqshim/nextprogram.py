@@ -18,9 +18,12 @@ ABOVE = 128
 
 
 class NextProgram:
-    """One that runs."""
+    """One that runs.
 
-    __slots__ = ("_pid", "_process")
+    pid  its process id
+    """
+
+    __slots__ = ("_process", "pid")
 
     def __init__(self, program: str, descriptors: "Mapping[int, int]", environment: dict[bytes, bytes]) -> None:
         """Start it.
@@ -35,15 +38,15 @@ class NextProgram:
         try:
             for theirs, ours in descriptors.items():
                 high[theirs] = fcntl(ours, F_DUPFD_CLOEXEC, ABOVE)
-            self._pid = _spawned(program, high, environment)
+            self.pid = _spawned(program, high, environment)
         finally:
             for fd in high.values():
                 os.close(fd)
         try:
-            self._process = os.pidfd_open(self._pid)
+            self._process = os.pidfd_open(self.pid)
         except OSError:
-            os.kill(self._pid, SIGKILL)
-            os.waitpid(self._pid, 0)
+            os.kill(self.pid, SIGKILL)
+            os.waitpid(self.pid, 0)
             raise
 
     async def ended(self) -> int:
@@ -62,7 +65,7 @@ class NextProgram:
     def _bury(self) -> int:
         asyncio.get_running_loop().remove_reader(self._process)
         os.close(self._process)
-        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
 def _spawned(program: str, descriptors: dict[int, int], environment: dict[bytes, bytes]) -> int:

@@ -129,8 +129,10 @@ class Passage:
         """Make ready what the next program finds on descriptors 0 and 1; both are closed then."""
         raise NotImplementedError
 
-    async def hand_on(self, program: str) -> int:
+    async def hand_on(self, program: str, begun: "Callable[[int | None], None]") -> int:
         """Let the next program have the message; returns its exit code.
+
+        begun  to be called when it begins, with its process id if that is not ours
 
         Raises:
             ShimError: it cannot be executed.
@@ -170,9 +172,12 @@ class Passage:
         self.prepare(whole, mail.envelope)
         whole.close()
         await self.work(not mail.message.has_room(0), mail.close)
-        self._log(b"handed on", *facts, ("next", os.fsencode(program)), ("key", setup.complaint.encode() or None))
         channel.tell_score(self.channel(), verdict.score)
-        return await self.hand_on(program)
+
+        def begun(pid: int | None) -> None:
+            self._log(b"handed on", *facts, ("next", os.fsencode(program)), ("next-qp", pid),
+                      ("key", setup.complaint.encode() or None))
+        return await self.hand_on(program, begun)
 
     async def _rule(
             self, mail: "Mail", setup: Setup, site: "Site", findings: "Sequence[Finding]") -> "tuple[Ruled, int]":

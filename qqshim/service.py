@@ -142,7 +142,7 @@ class Warm(Passage):
         for number, spool in ((MESSAGE, message), (ENVELOPE, envelope)):
             self._next[number] = spool.readable()
 
-    async def hand_on(self, program: str) -> int:
+    async def hand_on(self, program: str, begun: "Callable[[int | None], None]") -> int:
         """See Passage."""
         room = self._service.room
         try:
@@ -152,6 +152,7 @@ class Warm(Passage):
             raise ShimError(REFUSED_NOW, "too many messages at the moment") from None
         try:
             started = NextProgram(program, {**self._descriptors, **self._next}, handon.surroundings(self._environment))
+            begun(started.pid)
             self.close()
             return await started.ended()
         finally:

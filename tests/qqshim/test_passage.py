@@ -68,7 +68,8 @@ class Noted(Passage):
         self.spools = [message, envelope]
         self.queued = message.read(0, message.size)
 
-    async def hand_on(self, program: str) -> int:
+    async def hand_on(self, program: str, begun: Callable[[int | None], None]) -> int:
+        begun(None)
         self.done.append(f"hand on {program}")
         assert [spool.fd for spool in self.spools] == [-1, -1], "nothing of ours stays open while the next program works"
         return self._code
