@@ -5,7 +5,7 @@
 To import a module costs the interpreter 0.08 ms before the module's first line runs: to find it, to look at its source, to open
 what was compiled of it.  A cold program of ours has forty modules.  So they are written, compiled, in the order in which they
 finish their import, into one file beside them, and PREFIX/bin/PROGRAM runs them from there.  The interpreter is named in its
-first line, which saves the launcher's sh too.  What is there for readers and for mypy alone is left out: it would be a third of
+first line, which saves the launcher's sh too, and told that all is UTF-8: to find out from the locale costs 0.3 ms.  What is there for readers and for mypy alone is left out: it would be a third of
 the file, which is read for every session.
 
 Nothing but time depends on it.  Where a source is not the one that was packed, or anything is wrong with the pack, the launcher
@@ -24,7 +24,7 @@ from types import CodeType, ModuleType
 PACKED = ("qsmtpd", "qqshim", "holdq", "cdbx")
 HEAD = 16384
 LAUNCHER = """\
-#!{python} -IS
+#!{python} -ISXutf8
 # Made by tools/pack.py from {source}.
 import posix
 import sys

@@ -16,7 +16,8 @@ PATIENCE_MS = 1000
 """How long a log may take no more before a line is dropped: multilog waits for room on a full disk, mail must not."""
 
 _BARE = frozenset(range(0x21, 0x7F)) - frozenset(b'="\\')
-_ONLY_BARE = bytes(byte if byte in _BARE else not byte for byte in range(256))
+_NOT_BARE = bytes(frozenset(range(0x100)) - _BARE)
+_ONLY_BARE = bytes.maketrans(_NOT_BARE, b"!" * len(_NOT_BARE))
 """Changes every byte that is not bare, and no other: comparing is the quickest way to see whether there are any."""
 
 

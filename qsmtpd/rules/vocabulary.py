@@ -33,12 +33,10 @@ class Term:
 
 
 def _terms() -> "dict[str, Term]":
-    found = {}
+    found: dict[str, Term] = {}
     for check, stage, cost, tags, facts in TABLE:
-        for name in tags.split():
-            found[name] = Term("tag", stage, cost, check)
-        for name in facts.split():
-            found[name] = Term("fact", stage, cost, check)
+        found.update(dict.fromkeys(tags.split(), Term("tag", stage, cost, check)))
+        found.update(dict.fromkeys(facts.split(), Term("fact", stage, cost, check)))
     return found
 
 
