@@ -114,6 +114,16 @@ def rbldnsd(place: Path, lists: Mapping[str, tuple[str, str]]) -> Iterator[int]:
         yield port
 
 
+def unbound_program(place: Path, zones: Mapping[str, int], port: int) -> list[str | Path]:
+    """The command line of an unbound at a port, its configuration written; zones as for unbound()."""
+    config = [UNBOUND.format(port=port, place=place)]
+    config += [f' local-zone: "{name}." nodefault\n' for name in zones if name.endswith(".arpa")]
+    config.append("remote-control:\n control-enable: no\n")
+    config += [f'stub-zone:\n name: "{name}."\n stub-addr: 127.0.0.1@{other}\n' for name, other in zones.items()]
+    (place / "unbound.conf").write_text("".join(config))
+    return ["/usr/sbin/unbound", "-d", "-p", "-c", place / "unbound.conf"]
+
+
 @contextmanager
 def unbound(place: Path, zones: Mapping[str, int]) -> Iterator[int]:
     """unbound, which asks the servers of these zones and nobody else; the port.
@@ -121,14 +131,8 @@ def unbound(place: Path, zones: Mapping[str, int]) -> Iterator[int]:
     zones  name: port of its server
     """
     port = free_port()
-    config = [UNBOUND.format(port=port, place=place)]
-    config += [f' local-zone: "{name}." nodefault\n' for name in zones if name.endswith(".arpa")]
-    config.append("remote-control:\n control-enable: no\n")
-    config += [f'stub-zone:\n name: "{name}."\n stub-addr: 127.0.0.1@{other}\n' for name, other in zones.items()]
-    (place / "unbound.conf").write_text("".join(config))
     first = next(iter(zones))
-    argv = ["/usr/sbin/unbound", "-d", "-p", "-c", place / "unbound.conf"]
-    with running(argv, place / "unbound.log", lambda: answers(port, first)):
+    with running(unbound_program(place, zones, port), place / "unbound.log", lambda: answers(port, first)):
         yield port
 
 
