@@ -51,8 +51,10 @@ def room() -> Iterator[None]:
     """For 10,000 sockets of ours: root may have more than the limit that he finds, others no more than that."""
     before = soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if not enough(soft):
-        most = ROOM if os.getuid() == 0 and not enough(hard) else hard
-        resource.setrlimit(resource.RLIMIT_NOFILE, (ROOM if enough(most) else most, most))
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (ROOM, hard if enough(hard) else ROOM))
+        except ValueError:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
