@@ -5,7 +5,6 @@ its part.  A111: guessed names are refused in the session.
 """
 
 import asyncio
-import os
 import resource
 import subprocess
 from collections.abc import Iterator
