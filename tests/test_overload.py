@@ -57,6 +57,16 @@ class Client:
         except (ConnectionError, TimeoutError):
             pass
 
+    def ask(self, lines: bytes) -> None:
+        """Send lines and wait for as many answers, or for the end."""
+        self.say(lines)
+        wanted = lines.count(b"\n")
+        try:
+            while wanted > 0 and (piece := self.socket.recv(MIB)):
+                wanted -= piece.count(b"\n")
+        except ConnectionError:
+            pass
+
     def mail(self, message: bytes = b"Subject: x\r\n\r\nx\r\n") -> int:
         """A whole session; its last code but for QUIT's."""
         self.hear(b"220 ")
@@ -196,6 +206,37 @@ def test_a_network_cannot_have_all_of_them(installation: Path, home: QmailHome) 
 
     assert answers == {354: 5, 451: 15}
     assert good == [250] * 20
+
+
+def test_recipients_without_end(installation: Path, home: QmailHome) -> None:
+    """A31: transactions that never come to DATA: the oldest are sent home with 421, and who has begun a message is not."""
+    home.write("maxrecipients", "5000")
+    recipients = b"".join([b"RCPT TO:<%d@bench.test>\r\n" % number for number in range(100)])
+    with listening(installation, home, "--memory", "8") as (service, port), ExitStack() as stack:
+        good = Client(port, "127.0.99.1")
+        stack.callback(good.close)
+        good.say(BEGIN)
+        assert good.hear(*BEGUN)[-1] == 354
+        pid = worker(service)
+        before = most = weight(pid)
+        crowd = clients(stack, port, 100)
+        for each in crowd:
+            each.hear(b"220 ", b"421 ")
+            each.say(b"HELO client.test\r\nMAIL FROM:<a@b.test>\r\n")
+            each.hear(b"250 2.1.0 ", b"503 ")
+        until = time.monotonic() + 12
+        while time.monotonic() < until:
+            for each in crowd:
+                each.ask(recipients)
+            most = max(most, weight(pid))
+        assert "verdict=shutdown" in service.output()
+        good.say(b"Subject: x\r\n\r\nx\r\n.\r\n")
+        assert good.hear(*ENDED)[-1] == 250
+        for each in crowd:
+            each.close()
+        wait_until(lambda: one_mail(port) == 250, what="room again")
+
+    assert most - before < 110 * MIB, "they would be 185"
 
 
 def test_what_is_left_of_a_flood_is_given_back(installation: Path, home: QmailHome) -> None:

@@ -1,14 +1,14 @@
 """What clients may have of a worker beside their connections: so many messages on their way in, and so much memory.
 
 What messages take of memory is counted as it comes and goes, so that no second passes in which it could grow without measure.
-All else, buffers of connections, recipients, replies that nobody reads, is weighed about once a second, with the process.
+All else, buffers of connections, recipients, replies that nobody reads, is weighed about once a second, with the process.  Has
+it grown by a quarter more than the memory all the same, some of those who have not begun a message are sent home.
 
 Beyond a quarter of the memory messages go to files at once; beyond three quarters who comes is told to come again; and beyond
 all of it a message that grows is given up, with 451: the disk does not keep up then.  What is accepted is never touched.
 """
 
 from .admission import Admission
-from .weight import trim
 
 AT_ONCE = 65536
 """Taken for a message when it begins: its header is gathered elsewhere (headersection.py), before anything is counted."""
@@ -16,6 +16,8 @@ ALWAYS = 20
 """So many connections are served whatever the process weighs: it is not their weight, and would not go with them."""
 TRIM_AGAIN = 10.0
 """Seconds between two trims, each of which may take milliseconds."""
+HURRY = 2.0
+"""The same while the process is too heavy."""
 
 
 class FullError(OSError):
@@ -89,17 +91,17 @@ class Budget:
         """So many bytes are in memory, or, with a minus, are not there any more."""
         self.taken += size
 
-    def weigh(self, now: float, connections: int) -> "Callable[[], None] | None":
+    def weigh(self, now: float, connections: int) -> tuple[bool, bool]:
         """Look how heavy the process is, about once a second.
 
-        Returns what should be done about it, in a thread; None for nothing.
+        Returns whether free memory should be given back, and whether clients should be sent home.
         """
         self.grown = self._weight() - self._base
         self._heavy = self.grown > self._memory and connections > ALWAYS
-        if self.grown <= self._memory // 2 or now < self._trimmed + TRIM_AGAIN:
-            return None
-        self._trimmed = now
-        return trim
+        trim = self.grown > self._memory // 2 and now >= self._trimmed + (HURRY if self._heavy else TRIM_AGAIN)
+        if trim:
+            self._trimmed = now
+        return trim, self._heavy and self.grown > self._memory // 4 * 5
 
 
 TYPE_CHECKING = False

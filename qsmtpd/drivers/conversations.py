@@ -59,9 +59,9 @@ class Conversations:
             note=journal.note_lookup, early=connection.early, seed=seed, now=time.time(), environment=environment)
         policy = Policy(config, Mail(peer, config.control.variable), lookups, journal.note_rule)
         visit.session = Session(config.smtpgreeting, config.databytes, config.maxnotimpl)
+        visit.queue = CountedQueue(self._queues, config, peer.ip, environment, journal.note)
         return Conversation(
-            session=visit.session, policy=policy, peer=peer, wire=connection,
-            queue=CountedQueue(self._queues, config, peer.ip, environment, journal.note), journal=journal,
+            session=visit.session, policy=policy, peer=peer, wire=connection, queue=visit.queue, journal=journal,
             own_fields=config.own_fields)
 
 

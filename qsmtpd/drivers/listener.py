@@ -21,7 +21,7 @@ from .queues import Queues
 from .site import Site
 from .sockets import settle
 from .visit import Visit
-from .weight import Weight
+from .weight import Weight, trim
 from .wheel import Wheel
 
 BUFFER = 16384
@@ -220,12 +220,20 @@ class Listener:
             self.figures.lag = max(self.figures.lag, now - self._swept - SWEEP)
         self._swept = now
         self._wheel.sweep(now)
-        remedy = self.budget.weigh(now, self.held)
-        if remedy is not None:
-            asyncio.get_running_loop().run_in_executor(None, remedy)
+        too_much_free, too_heavy = self.budget.weigh(now, self.held)
+        if too_heavy:
+            self._shed()
+        if too_much_free:
+            asyncio.get_running_loop().run_in_executor(None, trim)
         if self.draining:
             self.send_home()
         self.call_later(SWEEP, self._sweep)
+
+    def _shed(self) -> None:
+        """End half of the sessions that have no message under way, the oldest: who sends mail does not stay for long."""
+        some = [connection for connection, visit in self._visits.items() if not visit.in_message]
+        for connection in some[:(len(some) + 1) // 2]:
+            connection.interrupt(ShutdownError())
 
     def close(self) -> None:
         """Nothing more is to come."""

@@ -49,9 +49,12 @@ class Queues:
 
 
 class CountedQueue:
-    """The Queue of a session, made when it is needed; each message counts from its beginning to its end."""
+    """The Queue of a session, made when it is needed; each message counts from its beginning to its end.
 
-    __slots__ = ("_config", "_environment", "_fresh", "_ip", "_note", "_open", "_queue", "_queues", "number")
+    under_way  there is one
+    """
+
+    __slots__ = ("_config", "_environment", "_fresh", "_ip", "_note", "_queue", "_queues", "number", "under_way")
 
     def __init__(
             self, queues: Queues, config: "SharedConfig", ip: bytes, environment: "Surroundings", note: "Note") -> None:
@@ -63,12 +66,12 @@ class CountedQueue:
         self._environment = environment
         self._note = note
         self._queue: Queue | None = None
-        self._open = self._fresh = False
+        self.under_way = self._fresh = False
 
     async def open(self, told: dict[bytes, bytes], hold: bool) -> None:
         """See Queue; FullError is an OSError."""
         self._queues.budget.begin(self._ip)
-        self._open = self._fresh = True
+        self.under_way = self._fresh = True
         self._queues.budget.take(AT_ONCE)
         if self._queue is None:
             self._queue = self._queues.queue(self._config, self._environment, self._note)
@@ -104,8 +107,8 @@ class CountedQueue:
 
     def _end(self) -> None:
         self._begun()
-        if self._open:
-            self._open = False
+        if self.under_way:
+            self.under_way = False
             self._queues.budget.end(self._ip)
 
 

@@ -92,12 +92,21 @@ def test_it_is_trimmed_now_and_then() -> None:
     weight = Heavy()
     of = Budget(1000, 10, weight)
     weight.bytes += 501
-
     first = 1.0 + TRIM_AGAIN
 
-    assert [of.weigh(now, 0) is not None for now in (first, first + 1, first + TRIM_AGAIN)] == [True, False, True]
+    assert [of.weigh(now, 500) for now in (first, first + 1, first + TRIM_AGAIN)] == [
+        (True, False), (False, False), (True, False)]
     weight.bytes -= 1
-    assert of.weigh(9 * TRIM_AGAIN, 0) is None
+    assert of.weigh(9 * TRIM_AGAIN, 500) == (False, False)
+
+
+@pytest.mark.parametrize(("grown", "connections", "sent"), [(1250, 500, False), (1251, 500, True), (1251, ALWAYS, False)])
+def test_clients_are_sent_home_when_nothing_else_helps(grown: int, connections: int, sent: bool) -> None:
+    weight = Heavy()
+    of = Budget(1000, 10, weight)
+    weight.bytes += grown
+
+    assert [of.weigh(100.0 + second, connections)[1] for second in range(3)] == [sent] * 3
 
 
 @given(st.lists(st.sampled_from([CLIENT, NEIGHBOUR, OTHER])), st.integers(1, 6))

@@ -33,3 +33,7 @@ def test_who_has_begun_nothing_loses_nothing() -> None:
 
     assert before
     assert one.idle
+
+
+def test_who_has_no_queue_yet_has_no_message() -> None:
+    assert not visit().in_message
