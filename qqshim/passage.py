@@ -187,10 +187,11 @@ class Passage:
         stage = Stage(site, self.origin, mail, self.control.variable)
         ruled, left = await self.work(
             mail.recipients > MANY or mail.body > LONG_HEADER, stage.carry_out, findings, setup.quarantine, setup.directory)
-        for number, line in enumerate(stage.lines, 1):
-            self.note(*line)
-            if not number % MANY:
-                await self.pause()
+        while stage.lines:
+            for line in stage.lines[:MANY]:
+                self.note(*line)
+            del stage.lines[:MANY]
+            await self.pause()
         return ruled, left
 
     def _refuse(self, reply: "Reply", facts: "Facts") -> int:

@@ -110,9 +110,13 @@ class Warm(Passage):
                 return await in_a_thread(os.read, fd, AT_ONCE)
             while True:
                 try:
-                    return os.read(fd, AT_ONCE)
+                    data = os.read(fd, AT_ONCE)
                 except BlockingIOError:
                     await readable(fd)
+                    continue
+                if len(data) == AT_ONCE:
+                    await asyncio.sleep(0)  # who has more than that at hand would keep others waiting
+                return data
         except OSError as error:
             raise ShimError(READ_ERROR, f"read from descriptor {number}: {error.strerror}") from error
 

@@ -38,7 +38,9 @@ class Stage:
             ShimError: no room for another envelope.
         """
         ruled = self._decide(findings, quarantine)
-        return ruled, 0 if ruled.reply is not None else self._put_aside(ruled, directory)
+        left = 0 if ruled.reply is not None else self._put_aside(ruled, directory)
+        ruled.judgements.clear()  # one for each of many recipients: to let them go takes its time, too
+        return ruled, left
 
     def _decide(self, findings: "Sequence[Finding]", quarantine: bytes | None) -> Ruled:
         said = Hearsay(self._origin.told, self._site.vocabulary)

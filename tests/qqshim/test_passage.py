@@ -126,7 +126,7 @@ def test_rules(tmp_path: Path) -> None:
     passage = Noted(tmp_path, envelope=b"Fa@b\0" + b"Tc@d\0" * 101 + b"\0")
 
     complete(passage.run())
-    assert passage.done[:-1] == ["recognize", "setup", "site", *READ, "long", "log", "prepare", "message"]
+    assert passage.done[:-1] == ["recognize", "setup", "site", *READ, "long", "log", "pause", "prepare", "message"]
     assert b"\nX-Site: yes\n" in passage.queued
     (tmp_path / "rules").write_text("size > 1 refuse\n")
     passage = Noted(tmp_path)
