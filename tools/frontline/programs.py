@@ -22,6 +22,9 @@ def check(file: str | None, path: str, home: str, user: User | None) -> Iterator
         yield error(file or whole, f"{named} {user.name} may not execute; chmod 755")
 
 
+SHIMS = {"qqshim", "handoff-qqshim"}
+
+
 def is_shim(path: str) -> bool:
-    """Whether a queue program is qqshim, under its own name or by a link."""
-    return "qqshim" in (os.path.basename(path), os.path.basename(os.path.realpath(path)))
+    """Whether a queue program is qqshim, or has its work done by the service, under its own name or by a link."""
+    return not SHIMS.isdisjoint((os.path.basename(path), os.path.basename(os.path.realpath(path))))

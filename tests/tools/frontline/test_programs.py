@@ -37,5 +37,6 @@ def test_who_is_qqshim(tmp_path: Path) -> None:
     (tmp_path / "qmail-queue").symlink_to("qqshim")
 
     assert is_shim("/usr/local/frontline/bin/qqshim")
+    assert is_shim("/usr/local/frontline/bin/handoff-qqshim")
     assert is_shim(str(tmp_path / "qmail-queue"))
     assert not is_shim("/var/qmail/bin/qmail-queue")
