@@ -73,12 +73,14 @@ class Ruling:
         if not rules:
             return NOTHING
         values = self._knowledge.values
-        if stage == RCPT and self._open is not None:
-            rules = self._open
+        if stage == RCPT and self._trace is None:
+            first = self._open is None
+            rules = still_open(rules, RCPT, values) if self._open is None else self._open
             if none_holds(rules, values):
+                self._open = rules
                 return NOTHING
         reading = await read_some(rules, values, self._knowledge.ask, self._trace)
-        if stage == RCPT and self._open is None and self._trace is None:
+        if stage == RCPT and self._trace is None and first:
             self._open = still_open(rules, RCPT, values)
         if reading.rule is None and not reading.notes and not reading.shadows:
             return NOTHING

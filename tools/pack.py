@@ -4,9 +4,10 @@
 
 To import a module costs the interpreter 0.08 ms before the module's first line runs: to find it, to look at its source, to open
 what was compiled of it.  A cold program of ours has forty modules.  So they are written, compiled, in the order in which they
-finish their import, into one file beside them, and PREFIX/bin/PROGRAM runs them from there.  The interpreter is named in its
-first line, which saves the launcher's sh too, and told that all is UTF-8: to find out from the locale costs 0.3 ms.  What is there for readers and for mypy alone is left out: it would be a third of
-the file, which is read for every session.
+finish their import, into one file beside them, and PREFIX/bin/PROGRAM runs them from there; what it may import later is there
+too, and read when it does.  The interpreter is named in the launcher's first line, which saves its sh, and told that all is
+UTF-8: to find out from the locale costs 0.3 ms.  What is in a source for readers and for mypy alone is left out: it would be a
+third of the pack.
 
 Nothing but time depends on it.  Where a source is not the one that was packed, or anything is wrong with the pack, the launcher
 imports as every program does; and pip, which knows nothing of packs, puts its own launcher back when it upgrades.
@@ -14,15 +15,22 @@ imports as every program does; and pip, which knows nothing of packs, puts its o
 
 import ast
 import marshal
-import os
 import subprocess
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 
-PACKED = ("qsmtpd", "qqshim", "holdq", "cdbx")
+sys.path.append(str(Path(__file__).parent.parent))  # an isolated interpreter does not look around its script
+from tools import unpack
+from tools.unpack import Entry
+
+sys.path.pop()  # what is packed is what is installed
+
 HEAD = 16384
+"""Bytes of a pack's head, which is read at once: the code of unpack.py, and the arguments of its start() but the first."""
+PIECE = 30000
+"""Bytes of code that are read together: names that they share stand there once.  Much more would want fresh memory."""
 LAUNCHER = """\
 #!{python} -ISXutf8
 # Made by tools/pack.py from {source}.
@@ -33,62 +41,13 @@ from marshal import loads
 sys.path.insert(0, {packages!r})
 try:
     fd = posix.open({pack!r} + sys.implementation.cache_tag, posix.O_RDONLY)
-    loader, modules, size = loads(posix.read(fd, {head}))
+    code, *arguments = loads(posix.read(fd, {head}))
 except (OSError, ValueError, TypeError, EOFError):
     pass
 else:
-    exec(loader)
+    exec(code)
+    start(fd, *arguments)
 {start}"""
-LOADER = """\
-import gc
-from _frozen_importlib import ModuleSpec, module_from_spec
-from _frozen_importlib_external import ExtensionFileLoader
-
-def as_packed(path, changed, size):
-    try:
-        found = posix.stat(path)
-    except OSError:
-        return False
-    return (int(found.st_mtime), found.st_size) == (changed, size)
-
-def create(name, path, is_package, length):
-    if not length:
-        return module_from_spec(ModuleSpec(name, ExtensionFileLoader(name, path), origin=path))
-    module = type(sys)(name)
-    module.__file__ = path
-    module.__package__ = name if is_package else name.rpartition(".")[0]
-    if is_package:
-        module.__path__ = [path.rpartition("/")[0]]
-    return module
-
-def load():
-    for name, path, _, _, is_package, length in modules:
-        sys.modules[name] = create(name, path, is_package, length)
-    for name, *_, length in modules:
-        module = sys.modules[name]
-        if length:
-            exec(loads(posix.read(fd, length)), module.__dict__)
-        else:
-            module.__loader__.exec_module(module)
-        parent, _, last = name.rpartition(".")
-        if parent:
-            setattr(sys.modules[parent], last, module)
-
-if posix.fstat(fd).st_size == size and all([as_packed(*module[1:4]) for module in modules]):
-    gc.disable()
-    load()
-    gc.freeze()
-    gc.enable()
-posix.close(fd)
-"""
-"""It is in the pack too, compiled, and runs in the launcher's name space."""
-
-Packed = tuple[str, str, int, int, bool, CodeType | None]
-"""Module: name, path of its file, that file's time of change in whole seconds and its size, whether it is a package, its code,
-which a module in C has not."""
-
-done: list[Packed] = []
-"""The modules, in the order in which their import was finished."""
 
 
 class Bare(ast.NodeTransformer):
@@ -122,19 +81,27 @@ class Bare(ast.NodeTransformer):
         return ast.copy_location(ast.Assign([node.target], node.value), node)
 
 
-def compiled(path: str) -> CodeType:
+def compiled(path: Path) -> CodeType:
     """The code of a source, without docstrings and what only mypy reads."""
-    tree = Bare().visit(ast.parse(Path(path).read_bytes()))
-    code: CodeType = compile(tree, path, "exec", dont_inherit=True, optimize=2)
+    tree = Bare().visit(ast.parse(path.read_bytes()))
+    code: CodeType = compile(tree, str(path), "exec", dont_inherit=True, optimize=2)
     return code
 
 
-def note(module: ModuleType, path: str, code: CodeType | None) -> None:
-    """Its import is finished."""
-    name = module.__name__
-    if name.partition(".")[0] in PACKED:
-        found = os.stat(path)
-        done.append((name, path, int(found.st_mtime), found.st_size, hasattr(module, "__path__"), code))
+def described(name: str, path: Path, kind: int) -> Entry:
+    """The entry of a module, see unpack.py."""
+    found = path.stat()
+    return name, str(path), kind, int(found.st_mtime), found.st_size
+
+
+done: list[Entry] = []
+"""The modules whose import is finished, in that order."""
+
+
+def note(module: ModuleType, path: str, kind: int) -> None:
+    """An import is finished."""
+    if module.__name__.partition(".")[0] in unpack.PACKED:
+        done.append(described(module.__name__, Path(path), kind))
 
 
 class SourceRecorder(SourceFileLoader):
@@ -143,7 +110,7 @@ class SourceRecorder(SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
         """See importlib.abc.Loader."""
         super().exec_module(module)
-        note(module, self.path, compiled(self.path))
+        note(module, self.path, unpack.PACKAGE if hasattr(module, "__path__") else unpack.MODULE)
 
 
 class ExtensionRecorder(ExtensionFileLoader):
@@ -152,10 +119,10 @@ class ExtensionRecorder(ExtensionFileLoader):
     def exec_module(self, module: ModuleType) -> None:
         """See importlib.abc.Loader."""
         super().exec_module(module)
-        note(module, self.path, None)
+        note(module, self.path, unpack.EXTENSION)
 
 
-def record(entry: str, packages: Path) -> list[Packed]:
+def record(entry: str, packages: Path) -> list[Entry]:
     """Import the entry module from packages, and return the modules to be packed that this brought."""
     sys.path.insert(0, str(packages))
     loaders = (ExtensionRecorder, EXTENSION_SUFFIXES), (SourceRecorder, SOURCE_SUFFIXES)
@@ -163,6 +130,46 @@ def record(entry: str, packages: Path) -> list[Packed]:
     sys.path_importer_cache.clear()
     __import__(entry)
     return done
+
+
+def others(modules: list[Entry], packages: Path) -> list[Entry]:
+    """The modules of the same packages that the program does not import at once."""
+    known = {entry[0] for entry in modules}
+    found = []
+    for top in sorted({name.partition(".")[0] for name in known}):
+        for path in sorted((packages / top).rglob("*.py")):
+            parts = path.relative_to(packages).with_suffix("").parts
+            is_package = parts[-1] == "__init__"
+            name = ".".join(parts[:-1] if is_package else parts)
+            if name not in known:
+                found.append(described(name, path, unpack.PACKAGE if is_package else unpack.MODULE))
+    return found
+
+
+def packed(modules: list[Entry], later: list[Entry]) -> bytes:
+    """The pack."""
+    pieces, codes = [], []
+    for entry in modules:
+        if entry[2] != unpack.EXTENSION:
+            codes.append(compiled(Path(entry[1])))
+            if len(marshal.dumps(tuple(codes))) >= PIECE:
+                pieces.append(marshal.dumps(tuple(codes)))
+                codes = []
+    pieces.append(marshal.dumps(tuple(codes)))
+    tail = [marshal.dumps(compiled(Path(entry[1]))) for entry in later]
+    start = HEAD + sum(map(len, pieces))
+    index: dict[str, tuple[Entry, int, int]] = {}
+    for _ in range(2):  # where they begin depends on how long the index is, which has numbers of a fixed size
+        at = start + len(marshal.dumps(index))
+        for entry, code in zip(later, tail, strict=True):
+            index[entry[0]] = entry, at, len(code)
+            at += len(code)
+    listed = marshal.dumps(index)
+    arguments = at, modules, [*map(len, pieces)], (at - start, len(listed))
+    head = marshal.dumps((compiled(Path(unpack.__file__)), *arguments)).ljust(HEAD, b"\0")
+    if len(head) > HEAD:
+        raise SystemExit(f"pack.py: the head has {len(head)} bytes, more than {HEAD}")
+    return b"".join([head, *pieces, listed, *tail])
 
 
 def pack(prefix: Path, launcher: Path) -> None:
@@ -176,17 +183,12 @@ def pack(prefix: Path, launcher: Path) -> None:
     start = text[text.index("site-packages"):].partition("\n")[2].lstrip("\n")
     entry = start.partition("from ")[2].split()[0]
     target = f"{packages}/{launcher.name}.pack."
-    codes = [(module, marshal.dumps(code) if code else b"") for *module, code in record(entry, packages)]
-    index = [(*module, len(code)) for module, code in codes]
-    size = HEAD + sum(len(code) for _, code in codes)
-    head = marshal.dumps((compile(LOADER, "pack", "exec", dont_inherit=True), index, size)).ljust(HEAD, b"\0")
-    if len(head) > HEAD:
-        raise SystemExit(f"pack.py: the index of {launcher.name} is longer than {HEAD} bytes")
-    packed = head + b"".join([code for _, code in codes])
+    modules = record(entry, packages)
+    content = packed(modules, others(modules, packages))
     from qsmtpd.qmail.durable import replace_file  # noqa: PLC0415 - after record(), which must see it imported
 
     # By the interpreter's version: what one has compiled may crash another.
-    replace_file(target + sys.implementation.cache_tag, packed)
+    replace_file(target + sys.implementation.cache_tag, content)
     program = LAUNCHER.format(
         python=prefix / "bin/python3", source=f"{entry.partition('.')[0]}/launch/{launcher.name}", packages=str(packages),
         pack=target, head=HEAD, start=start)

@@ -42,21 +42,23 @@ class Any:
 class Compare:
     """FACT OPERATOR NUMBER, or FACT OPERATOR FACT.  A fact that is unknown makes it unknown."""
 
-    __slots__ = ("left", "operator", "right")
+    __slots__ = ("_holds", "left", "operator", "right")
 
     def __init__(self, left: str, operator: str, right: "float | str") -> None:
+        self._holds = OPERATORS[operator]
         self.left = left
         self.operator = operator
         self.right = right
 
     def value(self, known: "Known") -> "Value":
         """See the top of the file."""
-        other = self.right
-        if self.left not in known or (isinstance(other, str) and other not in known):
-            return tuple([name for name in (self.left, other) if isinstance(name, str) and name not in known])
+        right: float | str | None = self.right
+        if self.left not in known or (right.__class__ is str and right not in known):
+            return tuple([name for name in (self.left, self.right) if isinstance(name, str) and name not in known])
         left = known[self.left]
-        right = known[other] if isinstance(other, str) else other
-        return None if left is None or right is None else bool(OPERATORS[self.operator](left, right))
+        if right.__class__ is str:
+            right = known[right]
+        return None if left is None or right is None else self._holds(left, right)  # type: ignore[arg-type]  # nor one now
 
 
 class Not:
@@ -111,7 +113,7 @@ def _joined(parts: "tuple[Expression, ...]", known: "Known", decisive: bool) -> 
     return missing or result
 
 
-OPERATORS = {
+OPERATORS: "dict[str, Callable[[float, float], bool]]" = {
     "<": lambda left, right: left < right,
     "<=": lambda left, right: left <= right,
     "=": lambda left, right: left == right,
@@ -133,7 +135,7 @@ def names(expression: "Expression") -> tuple[str, ...]:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     Known = Mapping[str, bool | float | None]
     Value = bool | None | tuple[str, ...]

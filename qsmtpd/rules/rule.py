@@ -100,11 +100,12 @@ class Rules:
     rules  all of it, in order
     """
 
-    __slots__ = ("_at", "rules")
+    __slots__ = ("_at", "_counted", "rules")
 
     def __init__(self, rules: "Sequence[Rule]") -> None:
         self.rules = tuple(rules)
         self._at: dict[int, tuple[Rule, ...]] = {}
+        self._counted: tuple[str, ...] | None = None
 
     def at(self, stage: int) -> "tuple[Rule, ...]":
         """What is read at a stage: the rules that can be decided by then; before RCPT up to the last that speaks there."""
@@ -122,10 +123,12 @@ class Rules:
         return tuple(dict.fromkeys([name for rule in self.rules if rule.stage == stage for name in rule.names]))
 
     def counted(self, counts: "Container[str]") -> tuple[str, ...]:
-        """Those of some words that any rule asks for, throttle its "accepted" among them."""
-        asked = [name for rule in self.rules for name in rule.names]
-        asked += [rule.condition.left for rule in self.rules if rule.condition is not None]
-        return tuple(dict.fromkeys([name for name in asked if name in counts]))
+        """Those of some words, always the same, that any rule asks for, throttle its "accepted" among them."""
+        if self._counted is None:
+            asked = [name for rule in self.rules for name in rule.names]
+            asked += [rule.condition.left for rule in self.rules if rule.condition is not None]
+            self._counted = tuple(dict.fromkeys([name for name in asked if name in counts]))
+        return self._counted
 
     def fields(self, stage: int = 0) -> tuple[bytes, ...]:
         """The names of the header fields that rules give, those that speak at the stage or later; a shadow gives none."""

@@ -1,0 +1,112 @@
+"""What a packed launcher runs first, compiled into its pack: brings the modules of the pack in place (tools/pack.py)."""
+
+import gc
+import posix
+import sys
+from _frozen_importlib import ModuleSpec, module_from_spec
+from _frozen_importlib_external import ExtensionFileLoader
+from marshal import loads
+
+MODULE, PACKAGE, EXTENSION = range(3)
+
+
+class Later:
+    """A finder and loader of the modules that a program may need later (importlib.abc)."""
+
+    def __init__(self, fd: int, at: int, size: int) -> None:
+        """Where their index stands in the pack: name: entry, where its code begins, the code's size."""
+        self._fd = fd
+        self._at = at
+        self._size = size
+        self._index: dict[str, tuple[Entry, int, int]] | None = None
+
+    def find_spec(self, name: str, _path: object, _target: object = None) -> ModuleSpec | None:
+        """Find a module of the pack; None for all others, and for one whose source has changed."""
+        if name.partition(".")[0] not in PACKED:
+            return None
+        if self._index is None:
+            self._index = loads(posix.pread(self._fd, self._size, self._at))
+        if name not in self._index or not as_packed(self._index[name][0]):
+            return None
+        (_, path, kind, _, _), at, size = self._index[name]
+        spec = ModuleSpec(name, self, origin=path, loader_state=(at, size), is_package=kind == PACKAGE)  # type: ignore[arg-type]
+        spec.has_location = True
+        if spec.submodule_search_locations is not None:
+            spec.submodule_search_locations.append(path.rpartition("/")[0])
+        return spec
+
+    def create_module(self, _spec: ModuleSpec) -> None:
+        """A module as any other."""
+
+    def exec_module(self, module: "ModuleType") -> None:
+        """Run its code."""
+        at, size = module.__spec__.loader_state  # type: ignore[union-attr]
+        exec(loads(posix.pread(self._fd, size, at)), module.__dict__)
+
+
+def start(fd: int, size: int, modules: "list[Entry]", pieces: list[int], later: tuple[int, int]) -> None:
+    """Bring in what the program needs at once, and offer what it may need later; do nothing if a source has changed.
+
+    fd       the pack, read as far as its head
+    size     of the pack, in bytes
+    modules  in the order in which they are run
+    pieces   the sizes of the tuples of code that follow, for those of the modules that are no extensions
+    later    the size of all that follows then: the modules for later behind their index; and the size of that
+    """
+    if posix.fstat(fd).st_size != size or not all(as_packed(entry) for entry in modules):
+        posix.close(fd)
+        return
+    gc.disable()
+    load(modules, (code for piece in pieces for code in loads(posix.read(fd, piece))))
+    gc.freeze()
+    gc.enable()
+    sys.meta_path.insert(0, Later(fd, size - later[0], later[1]))
+
+
+def as_packed(entry: "Entry") -> bool:
+    """Whether the file of a module is the one that was packed."""
+    try:
+        found = posix.stat(entry[1])
+    except OSError:
+        return False
+    return int(found.st_mtime) == entry[3] and found.st_size == entry[4]
+
+
+def load(modules: "list[Entry]", codes: "Iterator[CodeType]") -> None:
+    """Make all modules, for some name each other before they are run; then run them."""
+    for entry in modules:
+        sys.modules[entry[0]] = create(entry)
+    for name, _, kind, _, _ in modules:
+        module = sys.modules[name]
+        if kind == EXTENSION:
+            module.__loader__.exec_module(module)  # type: ignore[union-attr]
+        else:
+            exec(next(codes), module.__dict__)
+        parent, _, last = name.rpartition(".")
+        if parent:
+            setattr(sys.modules[parent], last, module)
+
+
+def create(entry: "Entry") -> "ModuleType":
+    """A module that has not run yet."""
+    name, path, kind, _, _ = entry
+    if kind == EXTENSION:
+        return module_from_spec(ModuleSpec(name, ExtensionFileLoader(name, path), origin=path))
+    module = sys.__class__(name)
+    module.__file__ = path
+    module.__package__ = name if kind == PACKAGE else name.rpartition(".")[0]
+    if kind == PACKAGE:
+        module.__path__ = [path.rpartition("/")[0]]
+    return module
+
+
+PACKED = ("qsmtpd", "qqshim", "holdq", "cdbx")
+"""Whose modules are packed."""
+
+Entry = tuple[str, str, int, int, int]
+"""Of a module: name, path of its file, kind, and of the file the time of change in whole seconds and the size."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import CodeType, ModuleType
