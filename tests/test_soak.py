@@ -49,6 +49,7 @@ class Soak:
 
     samples    of each worker at quiet times, by process id
     left_open  what a worker had open at a quiet time, and should not
+    recovery   the longest time after a fault until good mail was accepted, in seconds, and the fault
     """
 
     def __init__(self, place: Site, seed: int, seconds: float, fault: float) -> None:
@@ -59,6 +60,7 @@ class Soak:
         self.log = Log()
         self.samples: dict[int, list[Sample]] = {}
         self.left_open: list[str] = []
+        self.recovery = (0.0, "")
         self._seconds = seconds
         self._fault = fault
         self._usual: dict[str, int] | None = None
@@ -104,11 +106,15 @@ class Soak:
     async def _have(self, fault: Callable[[], Awaitable[None]], *, killing: bool) -> None:
         """A fault, and its end."""
         self._say(fault.__name__ + " and worker_killed" * killing)
+        self.faults.killing = killing
         if killing:
             await asyncio.gather(fault(), self.faults.worker_killed())
         else:
             await fault()
-        await self.faults.accepted(SPOOL, PROGRAM, GREY)
+        over = time.monotonic()
+        await self.faults.accepted(SPOOL, PROGRAM)
+        self.recovery = max(self.recovery, (time.monotonic() - over, fault.__name__))
+        await self.faults.accepted(GREY)
         assert (self.ledger.wrong, self.log.bad) == ([], [])
 
     async def _end(self) -> None:
@@ -120,6 +126,7 @@ class Soak:
         os.kill(self.listener.pid, signal.SIGTERM)
         await asyncio.to_thread(self.listener.wait, DRAIN + 8)
         self._say(f"ended after {time.monotonic() - started:.1f} s")
+        self._say("slowest recovery: {:.1f} s, {}".format(*self.recovery))
 
     async def _collect(self) -> None:
         while True:

@@ -24,12 +24,14 @@ RECOVERY = RESTART + 5
 class Faults:
     """The fault-maker.
 
-    lives  the worker that is not killed, so that its memory can be followed; 0 for none
+    lives    the worker that is not killed, so that its memory can be followed; 0 for none
+    killing  a worker is killed at the same time
     """
 
     def __init__(self, site: Site, load: Load, log: Log, listener: int, seconds: float) -> None:
         """listener  its process id; seconds  that a fault lasts"""
         self.lives = 0
+        self.killing = False
         self.dns: Service
         self.redis: Service
         self._site = site
@@ -172,7 +174,7 @@ class Faults:
         self._site.replace("rules", b"dul refuse refuse\nany accept\n")
         await self._last()
         self._site.replace("tags", b"this is nonsense\n")
-        await self._last()
+        await asyncio.gather(self._last(), *([] if self.killing else [self.accepted(SPOOL)]))
         self._site.replace("tags", TAGS.encode())
         self._site.replace("rules", RULES.format(number=self._site.rules).encode())
 
