@@ -94,7 +94,7 @@ class Filter:
     def _is_named(self, header: bytes, line: int) -> bool:
         """Whether the name of the line, which begins with our name, ends with it."""
         behind = header[line + len(self._key):line + self._known_by]
-        return behind.lstrip(b" \t")[:1] in (b":", b"\n", b"\r", b"")
+        return behind.lstrip(b" \t\r")[:1] in (b":", b"\n", b"")
 
     def _is_dropped(self, line: bytes) -> bool:
         """Whether a last line, which nothing ends, is a field of the name."""

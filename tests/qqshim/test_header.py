@@ -5,7 +5,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qqshim.header import BLANKS_MAX, ORPHAN, Filter, Filters, end_of_header, find
@@ -110,6 +110,8 @@ NAMED_MESSAGES = st.lists(st.sampled_from([
 
 
 @given(NAMED_MESSAGES, st.lists(st.integers(0, 300), max_size=6))
+@example(b"x-spam-LEVEL\rSubject: x", [])
+@example(b"x-spam\r: x\nX-Spam\r\r\n\ny", [7])
 def test_fields_by_name_in_any_pieces(message: bytes, cuts: list[int]) -> None:
     """A82: as whole names, whatever stands around them."""
     places = [0, *sorted(cuts), len(message)]
