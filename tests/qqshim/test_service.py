@@ -1,6 +1,7 @@
 """What is different for a service of many messages: nobody waits for anybody else, and whoever goes away leaves nothing."""
 
 import asyncio
+import gc
 import os
 import resource
 import socket
@@ -160,8 +161,11 @@ def test_the_loop_is_never_late(world: World, tmp_path: Path, monkeypatch: pytes
 
     with lying(tmp_path / "clamd", clean) as server:
         asyncio.run(one(1, server.unix))  # what is imported is there, as in a service that has begun
+        gc.collect()
+        gc.freeze()  # as a worker does, or it would be the tests before this one that are collected
         watch = Watch(monkeypatch)
         assert asyncio.run(all_at_once(server.unix)) == [0] * 20
+        gc.unfreeze()
     assert len(world.home.messages()) == 21
     assert sum(line["event"] == "aside" for line in world.log) == 20_000 + 9
     assert watch.on_disk == 0
