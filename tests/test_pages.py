@@ -86,6 +86,8 @@ def test_every_name_of_what_refuses_is_explained() -> None:
     sources = [ROOT / "qsmtpd" / name for name in ("policy.py", "session.py", "drivers/conversation.py", "checks/size.py")]
     pattern = r'(?:Verdict\([^()]*(?:\([^()]*\))?, |_break_off\(|^ +name = )"([a-z-]+)"'
     found = {name for path in sources for name in re.findall(pattern, path.read_text(), re.MULTILINE)}
+    limits = [(ROOT / "qsmtpd/drivers" / name).read_text() for name in ("admission.py", "budget.py")]
+    found |= {name for text in limits for name in re.findall(r'return "([a-z]+)"', text)}
 
     assert {"rcpthosts", "queue", "newline", "databytes"} <= found
     assert found == first_column(LOG.partition("| name |")[2].partition("\n\n")[0])

@@ -8,6 +8,7 @@ from _frozen_importlib_external import ExtensionFileLoader
 from marshal import loads
 
 MODULE, PACKAGE, EXTENSION = range(3)
+STDERR = 2
 
 
 class Later:
@@ -60,7 +61,10 @@ def start(fd: int, size: int, modules: "list[Entry]", pieces: list[int], later: 
     load(modules, (code for piece in pieces for code in loads(posix.read(fd, piece))))
     gc.freeze()
     gc.enable()
-    sys.meta_path.insert(0, Later(fd, size - later[0], later[1]))
+    if fd > STDERR:
+        sys.meta_path.insert(0, Later(fd, size - later[0], later[1]))
+    else:  # who starts us with a descriptor closed must not find the pack there (A55)
+        posix.close(fd)
 
 
 def as_packed(entry: "Entry") -> bool:

@@ -9,6 +9,7 @@ all of it a message that grows is given up, with 451: the disk does not keep up 
 """
 
 from .admission import Admission
+from .conversation import FullError
 
 AT_ONCE = 65536
 """Taken for a message when it begins: its header is gathered elsewhere (headersection.py), before anything is counted."""
@@ -18,10 +19,6 @@ TRIM_AGAIN = 10.0
 """Seconds between two trims, each of which may take milliseconds."""
 HURRY = 2.0
 """The same while the process is too heavy."""
-
-
-class FullError(OSError):
-    """There is no room for a message; str() is what is exhausted: "memory", "messages", or "netblock", a network's share."""
 
 
 class Budget:

@@ -7,9 +7,15 @@ futures of asyncio, whose end calls it.
 
 import math
 from asyncio import BufferedProtocol
+from time import monotonic
 
-INPUT_MAX = 65536
+INPUT_MAX = 16384
 """Bytes that wait for a conversation that is busy; then the client has to wait (A35)."""
+SLICE = 4096
+"""Bytes that a conversation is given at once: a hundred commands."""
+TURN = 0.002
+"""Seconds after which a conversation with more to read lets others go first.  A client who pipelines without end would else
+have the loop to himself, and no deadline would pass meanwhile."""
 RATE = 100
 """Bytes a second that are the least we wait for."""
 LINGER = 2.0
@@ -18,8 +24,12 @@ LINGER = 2.0
 GREETING_MAX = 300.0
 """Seconds until a conversation has said what its limits are."""
 
-NOTHING, READ, WRITE, PAUSE = range(4)
-"""What a conversation that stands still waits for: nothing of the client's, bytes, room for bytes, bytes or a time."""
+NOTHING, READ, WRITE, PAUSE, OTHERS = range(5)
+"""What a conversation that stands still waits for: nothing of the client's, bytes, room for them, bytes or a time, its turn."""
+
+
+STANDING = (READ, WRITE, OTHERS)
+"""Where it may be ended."""
 
 
 class Parked:
@@ -41,8 +51,8 @@ class Connection(BufferedProtocol):
     """
 
     __slots__ = (
-        "_came", "_end", "_eof", "_full", "_host", "_input", "_lost", "_paused", "_received", "_running", "_since", "_timeout",
-        "_transport", "_waiting", "bytes_in", "bytes_out")
+        "_began", "_came", "_end", "_eof", "_full", "_host", "_input", "_lost", "_paused", "_received", "_running", "_since",
+        "_timeout", "_transport", "_waiting", "bytes_in", "bytes_out")
 
     def __init__(self, host: "Host") -> None:
         self._host = host
@@ -51,7 +61,7 @@ class Connection(BufferedProtocol):
         self._input = b""
         self._eof = self._full = self._lost = self._paused = False
         self._received = 0
-        self._came = self._since = 0.0
+        self._began = self._came = self._since = 0.0
         self._timeout = GREETING_MAX
         self._end = math.inf
         self.bytes_in = self.bytes_out = 0
@@ -75,7 +85,7 @@ class Connection(BufferedProtocol):
         self._input = self._input + data if self._input else data
         if self._waiting in (READ, PAUSE):
             self._go_on()
-        elif len(self._input) >= INPUT_MAX and not self._paused:
+        if len(self._input) >= INPUT_MAX and not self._paused:
             self._paused = True
             self._transport.pause_reading()
 
@@ -108,7 +118,7 @@ class Connection(BufferedProtocol):
         """See Timed.  As under tcpserver: timeoutsmtpd seconds from our last words, and one more for RATE bytes that came."""
         if self._running is None:
             return math.inf
-        if self._waiting not in (READ, WRITE):
+        if self._waiting not in STANDING:
             return self._host.now() + 1
         return min(self._since + self._timeout + self._received / RATE, self._end)
 
@@ -130,25 +140,46 @@ class Connection(BufferedProtocol):
 
     def interrupt(self, error: Exception) -> None:
         """Raise an error where the conversation waits for the client, if it does."""
-        if self._waiting in (READ, WRITE):
+        if self._waiting in STANDING:
             self._go_on(error)
 
-    async def read(self, answer: bytes = b"") -> bytes:
-        """See Wire."""
+    def read(self, answer: bytes = b"") -> "Awaitable[bytes]":
+        """See Wire.  What is awaited is the connection itself, an iterator, which has no frame to keep as a coroutine has."""
         if answer:
             self._say(answer)
-            if self._full:
-                self._waiting = WRITE
-                await PARKED
-        if not self._input and not self._eof:
+        return self
+
+    def __await__(self) -> "Generator[Parked, None, bytes]":
+        return self  # type: ignore[return-value]  # any iterator will do (PEP 492)
+
+    def __iter__(self) -> "Connection":
+        return self
+
+    def __next__(self) -> Parked:
+        """Give the turn back as long as there is nothing to read; then the data is the value of the await."""
+        if self._full:
+            self._waiting = WRITE
+        elif not self._input and not self._eof:
             self._waiting = READ
-            await PARKED
-        data, self._input = self._input, b""
-        if self._paused:
-            self._paused = False
-            self._transport.resume_reading()
-        self._received += len(data)
-        return data
+            self._began = 0.0
+        elif self._began and monotonic() - self._began > TURN:
+            self._waiting = OTHERS
+            self._began = 0.0
+            self._host.call_later(0, self._have_turn)
+        else:
+            data, self._input = self._input[:SLICE], self._input[SLICE:]
+            if self._input:
+                self._began = self._began or monotonic()
+            elif self._paused:
+                self._paused = False
+                self._transport.resume_reading()
+            self._received += len(data)
+            raise StopIteration(data)
+        return PARKED
+
+    def _have_turn(self) -> None:
+        if self._waiting == OTHERS:
+            self._go_on()
 
     async def write(self, data: bytes) -> None:
         """See Wire."""
@@ -245,6 +276,7 @@ class Connection(BufferedProtocol):
 
     def _finish(self, well: bool, fault: BaseException | None) -> None:
         self._running = None
+        self._input = b""
         self._transport.close()
         self._host.end(self, well, fault)
 

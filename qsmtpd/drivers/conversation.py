@@ -23,8 +23,23 @@ EARLY = (b"helo", b"mail")
 """Who is refused there, and is still heard of, has not cared."""
 
 
+class FullError(OSError):
+    """There is no room for a message; str() is what is exhausted: "memory", "messages", or "netblock", a network's share."""
+
+
 class ShutdownError(Exception):
     """We are asked to end, and the client is between two messages."""
+
+
+ENDS: "tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, Reply | None], ...]" = (
+    (TimeoutError, "timeout", replies.TIMEOUT),
+    (ConnectionError, "gone", None),
+    (ShutdownError, "shutdown", replies.SHUTDOWN),
+    ((LookupFailedError, ControlError), "fault", replies.CONTROLS),
+    (MemoryError, "fault", replies.OUT_OF_MEMORY),
+    (Exception, "fault", replies.INTERNAL),
+)
+"""What ends a session before the client does, the verdict in the log, and what he hears."""
 
 
 class Conversation:
@@ -79,46 +94,27 @@ class Conversation:
     async def run(self) -> bool:
         """Talk until the end; True when the client said QUIT.  A message that was not finished by then is not queued."""
         try:
-            await self._talk()
-        except TimeoutError:
-            self._end("timeout", replies.TIMEOUT)
-        except ConnectionError:
-            self._end("gone", None)
-        except ShutdownError:
-            self._end("shutdown", replies.SHUTDOWN)
-        except (LookupFailedError, ControlError) as error:
-            self._fault(error)
-            self._end("fault", replies.CONTROLS)
-        except MemoryError as error:
-            self._fault(error)
-            self._end("fault", replies.OUT_OF_MEMORY)
+            while not isinstance(event := self._session.next_event(), Closed):
+                if isinstance(event, NeedData):
+                    data = await self._wire.read(self._session.data_to_send())
+                    if data:
+                        self._session.receive_data(data)
+                    else:
+                        self._session.receive_eof()
+                elif isinstance(event, Chunk):
+                    await self._take(event.data)
+                else:
+                    await self._respond(event)
+            self._note_the_end()
         except Exception as error:  # whatever fault of ours it is, it is a temporary failure
-            self._fault(error)
-            self._end("fault", replies.INTERNAL)
+            self._break_off(error)
         await self._wire.close(self._session.data_to_send(), linger=self._verdict != "quit")
         await self._queue.abort()
         self._note_session()
         return self._verdict == "quit"
 
-    async def _talk(self) -> None:
-        while True:
-            event = self._session.next_event()
-            if isinstance(event, NeedData):
-                data = await self._wire.read(self._session.data_to_send())
-                if data:
-                    self._session.receive_data(data)
-                else:
-                    self._session.receive_eof()
-            elif isinstance(event, Closed):
-                self._note_the_end()
-                return
-            elif isinstance(event, Chunk):
-                await self._take(event.data)
-            else:
-                await self._respond(event)
-
     async def _respond(self, event: "Question") -> None:
-        """Decide, and say it.  Not in _talk(), where the last reply would be kept while we wait for the client."""
+        """Decide, and say it.  Not in run(), where the last reply would be kept while we wait for the client."""
         if isinstance(event, Rcpt):
             verdict = await self._policy.recipient(event.recipient)
             self._note_recipient(verdict)
@@ -159,6 +155,8 @@ class Conversation:
         policy = self._policy
         try:
             await self._queue.open(await policy.for_queue(), policy.hold)
+        except FullError as error:
+            return Verdict(replies.NO_ROOM, str(error))
         except OSError as error:
             self._fault(error)
             return Verdict(replies.NO_QUEUE)
@@ -215,7 +213,10 @@ class Conversation:
             return Verdict(Reply(outcome.code, outcome.status, *outcome.lines), "queue")
         return Verdict(replies.queued(time.time(), self._queue.number))
 
-    def _end(self, why: str, reply: Reply | None) -> None:
+    def _break_off(self, error: Exception) -> None:
+        why, reply = next((why, reply) for kind, why, reply in ENDS if isinstance(error, kind))
+        if why == "fault":
+            self._fault(error)
         self._verdict = why
         if reply is not None:
             self._session.close(reply)
@@ -264,7 +265,7 @@ def _encoded(rule: str | None) -> bytes | None:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from typing import Protocol
 
     from ..headersection import FieldFilter, HeaderSection
@@ -281,7 +282,7 @@ if TYPE_CHECKING:
         bytes_in: int
         bytes_out: int
 
-        async def read(self, answer: bytes = b"") -> bytes:
+        def read(self, answer: bytes = b"") -> Awaitable[bytes]:
             """Send an answer, if there is one, and return what the client sends next, b"" at the end."""
 
         async def write(self, data: bytes) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from qsmtpd.drivers.budget import AT_ONCE, Budget, FullError
+from qsmtpd.drivers.budget import AT_ONCE, Budget
 from qsmtpd.drivers.committed import CommittedQueue
+from qsmtpd.drivers.conversation import FullError
 from qsmtpd.drivers.queues import CountedQueue, Queues
 from qsmtpd.drivers.site import Site
 from qsmtpd.drivers.spawned import SpawnedQueue
