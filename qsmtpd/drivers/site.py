@@ -4,7 +4,6 @@ A change that cannot be read, or makes no sense, is told to the log, and what wa
 what it began with.
 """
 
-import gc
 
 from ..config import Config
 from ..qmail import env
@@ -116,7 +115,6 @@ def _forget_origins(error: BaseException) -> None:
     while origin is not None:
         origin.__traceback__ = None
         origin = origin.__cause__ or origin.__context__
-    gc.collect(0)  # those that the parser of the rules has caught itself
 
 
 TYPE_CHECKING = False

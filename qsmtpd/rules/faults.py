@@ -29,9 +29,13 @@ def faults(text: bytes, vocabulary: "Mapping[str, Term]") -> list[RuleError]:
             try:
                 read_line(number, line, vocabulary)
             except Wrong as wrong:
-                place = _Place(line, wrong, vocabulary)
-                found.append(RuleError(number, place.column(), place.message()))
+                found.append(_error(number, _Place(line, wrong, vocabulary)))
     return found
+
+
+def _error(number: int, place: "_Place") -> RuleError:
+    """Not made in faults(): a frame that an error has passed and that keeps it is there until the collector of cycles comes."""
+    return RuleError(number, place.column(), place.message())
 
 
 def positions(head: str) -> list[int]:
