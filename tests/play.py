@@ -69,7 +69,10 @@ class ScriptedWire:
         self.slept = 0.0
         self.bytes_in = self.bytes_out = 0
 
-    async def read(self, answer: bytes = b"") -> bytes:
+    async def wait(self) -> None:
+        raise AssertionError("there is nothing to wait for")
+
+    def read(self, answer: bytes = b"") -> bytes:
         self.answer += answer
         return self.said.pop(0) if self.said else b""
 

@@ -66,7 +66,7 @@ class Client(ScriptedWire):
         self.answers: list[bytes] = []
         self._seen = 0
 
-    async def read(self, answer: bytes = b"") -> bytes:
+    def read(self, answer: bytes = b"") -> bytes:
         """What is said next; whatever was said before has had one reply, no less and no more."""
         self.answer += answer
         new, self._seen = self.answer[self._seen:], len(self.answer)

@@ -38,7 +38,8 @@ class Parked:
     __slots__ = ()
 
     def __await__(self) -> "Generator[Parked, None, None]":
-        yield self
+        # Any iterator will do (PEP 492); a generator keeps a frame, and most connections wait most of their time.
+        return iter((self,))  # type: ignore[return-value]
 
 
 PARKED = Parked()
@@ -143,20 +144,10 @@ class Connection(BufferedProtocol):
         if self._waiting in STANDING:
             self._go_on(error)
 
-    def read(self, answer: bytes = b"") -> "Awaitable[bytes]":
-        """See Wire.  What is awaited is the connection itself, an iterator, which has no frame to keep as a coroutine has."""
+    def read(self, answer: bytes = b"") -> bytes | None:
+        """See Wire."""
         if answer:
             self._say(answer)
-        return self
-
-    def __await__(self) -> "Generator[Parked, None, bytes]":
-        return self  # type: ignore[return-value]  # any iterator will do (PEP 492)
-
-    def __iter__(self) -> "Connection":
-        return self
-
-    def __next__(self) -> Parked:
-        """Give the turn back as long as there is nothing to read; then the data is the value of the await."""
         if self._full:
             self._waiting = WRITE
         elif not self._input and not self._eof:
@@ -174,7 +165,11 @@ class Connection(BufferedProtocol):
                 self._paused = False
                 self._transport.resume_reading()
             self._received += len(data)
-            raise StopIteration(data)
+            return data
+        return None
+
+    def wait(self) -> Parked:
+        """See Wire."""
         return PARKED
 
     def _have_turn(self) -> None:

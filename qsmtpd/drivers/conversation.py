@@ -96,7 +96,10 @@ class Conversation:
         try:
             while not isinstance(event := self._session.next_event(), Closed):
                 if isinstance(event, NeedData):
-                    data = await self._wire.read(self._session.data_to_send())
+                    data = self._wire.read(self._session.data_to_send())
+                    while data is None:
+                        await self._wire.wait()
+                        data = self._wire.read()
                     if data:
                         self._session.receive_data(data)
                     else:
@@ -282,8 +285,11 @@ if TYPE_CHECKING:
         bytes_in: int
         bytes_out: int
 
-        def read(self, answer: bytes = b"") -> Awaitable[bytes]:
-            """Send an answer, if there is one, and return what the client sends next, b"" at the end."""
+        def read(self, answer: bytes = b"") -> bytes | None:
+            """Send an answer, if there is one; return what the client sends next, b"" at the end; None when he has not yet."""
+
+        def wait(self) -> Awaitable[object]:
+            """Wait until it is worth while to read again."""
 
         async def write(self, data: bytes) -> None:
             """Send all of it; nothing is done for b""."""

@@ -4,7 +4,6 @@ A change that cannot be read, or makes no sense, is told to the log, and what wa
 what it began with.
 """
 
-
 from ..config import Config
 from ..qmail import env
 from ..qmail.control import Control, ControlError

@@ -34,7 +34,7 @@ class DescriptorWire:
         self._readable.register(read_from, select.POLLIN)
         posix.set_blocking(write_to, False)
 
-    async def read(self, answer: bytes = b"") -> bytes:
+    def read(self, answer: bytes = b"") -> bytes:
         """See Wire."""
         if answer:
             self._say(answer)
@@ -50,6 +50,9 @@ class DescriptorWire:
             self._received += len(data)
             self.bytes_in += len(data)
             return data
+
+    async def wait(self) -> None:
+        """See Wire; read() has waited."""
 
     async def write(self, data: bytes) -> None:
         """See Wire."""

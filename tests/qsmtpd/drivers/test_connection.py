@@ -66,8 +66,17 @@ def played(
     return uvloop.run(run())
 
 
+async def read(connection: Connection) -> bytes:
+    """As a conversation does."""
+    data = connection.read()
+    while data is None:
+        await connection.wait()
+        data = connection.read()
+    return data
+
+
 async def echo(connection: Connection) -> bool:
-    while data := await connection.read():
+    while data := await read(connection):
         await connection.write(data.upper())
     await connection.close(b"bye", linger=False)
 
@@ -86,12 +95,12 @@ def test_bytes_go_both_ways_and_the_end_is_seen() -> None:
 
 def test_futures_are_waited_for_and_bytes_meanwhile_kept() -> None:
     async def slow(connection: Connection) -> bool:
-        data = await connection.read()
+        data = await read(connection)
         await asyncio.sleep(0.1)
         await asyncio.sleep(0)
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_later(0.05, future.set_result, b"!")
-        await connection.write(data + await connection.read() + await future)
+        await connection.write(data + await read(connection) + await future)
         await connection.close(b"", linger=False)
 
     assert played(slow, hello) == (b"hello world!", None)
@@ -112,7 +121,7 @@ def test_the_fault_of_a_future_is_the_conversations() -> None:
 
 def test_a_fault_ends_one_session() -> None:
     async def broken(connection: Connection) -> bool:
-        await connection.read()
+        await read(connection)
         raise RuntimeError("a bug")
 
     said, fault = played(broken, hello)
@@ -126,7 +135,7 @@ def test_a_silent_client_meets_its_deadline(timeouts: tuple[float, float]) -> No
 
     async def patient(connection: Connection) -> bool:
         try:
-            await connection.read()
+            await read(connection)
         except TimeoutError:
             await connection.close(b"timeout", linger=True)
 
@@ -141,7 +150,7 @@ def test_a_byte_now_and_then_renews_nothing() -> None:
 
     async def reading(connection: Connection) -> bool:
         try:
-            while await connection.read():
+            while await read(connection):
                 pass
         except TimeoutError:
             await connection.close(b"timeout", linger=False)
@@ -179,7 +188,7 @@ def test_a_client_that_never_reads_is_waited_for_and_then_left() -> None:
 
 async def busy_with_each_slice(connection: Connection) -> bool:
     """Two milliseconds of work for each piece."""
-    while await connection.read():
+    while await read(connection):
         time.sleep(0.002)
     await connection.close(b"done", linger=False)
 
@@ -210,7 +219,7 @@ def test_who_waits_for_his_turn_can_be_ended() -> None:
     async def told(connection: Connection) -> bool:
         asyncio.get_running_loop().call_later(0.1, lambda: connection.interrupt(ShutdownError()))
         try:
-            while await connection.read():
+            while await read(connection):
                 time.sleep(0.002)
         except ShutdownError:
             ended.append(connection.bytes_in)
@@ -229,10 +238,10 @@ def test_a_busy_conversation_is_not_buried_in_input() -> None:
     seen: list[int] = []
 
     async def busy(connection: Connection) -> bool:
-        await connection.read()
+        await read(connection)
         await asyncio.sleep(0.5)
         seen.append(connection.bytes_in)
-        while await connection.read():
+        while await read(connection):
             pass
         seen.append(connection.bytes_in)
         await connection.close(b"", linger=False)
@@ -271,7 +280,7 @@ def test_the_last_words_are_read_though_the_client_goes_on_sending() -> None:
     """A38: no reset eats the refusal."""
 
     async def refuse(connection: Connection) -> bool:
-        await connection.read()
+        await read(connection)
         await connection.close(b"554 no\r\n", linger=True)
 
     async def sender(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
@@ -293,7 +302,7 @@ def test_who_speaks_before_the_greeting(pause: float, early: bool) -> None:
     async def greet(connection: Connection) -> bool:
         found.append(await connection.early(0.3))
         await connection.write(b"220\r\n")
-        await connection.read()
+        await read(connection)
         await connection.close(b"", linger=False)
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
