@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qsmtpd.checks.base import Mail
+from qsmtpd.checks.counts import COUNTS
 from qsmtpd.knowledge import Knowledge
 from qsmtpd.rules import printer
 from qsmtpd.rules.expression import names
 from qsmtpd.rules.rule import Rule, Rules
-from qsmtpd.rules.vocabulary import COSTS, Term
+from qsmtpd.rules.vocabulary import COSTS, RCPT, Term
 from qsmtpd.ruling import Ruled, Ruling
 
 from .stopwatch import Stopwatch
@@ -76,7 +77,7 @@ class Reading:
 class Witness(Ruling):
     """A Ruling that remembers its readings."""
 
-    __slots__ = ("_before", "_knowledge_of", "_of_session", "_since", "_vocabulary", "_watch", "_whole", "readings")
+    __slots__ = ("_before", "_knowledge_of", "_of_session", "_since", "_untold", "_vocabulary", "_watch", "_whole", "readings")
 
     def __init__(
             self, rules: Rules, mail: Mail, knowledge: Knowledge, log: "Log", *, vocabulary: Mapping[str, Term],
@@ -89,6 +90,7 @@ class Witness(Ruling):
         self._vocabulary = vocabulary
         self._watch = watch
         self._before: set[str] = set()
+        self._untold: set[str] = set()
         self._since = 0.0
         self.readings: list[Reading] = []
 
@@ -96,7 +98,9 @@ class Witness(Ruling):
         """See Ruling."""
         reading = Reading(stage, self._of_session.recipient, [rule for rule in self._whole.rules if rule.stage > stage])
         self.readings.append(reading)
-        self._before = set(self._knowledge_of.values)
+        # What is counted for each recipient is there before any rule asks, and is told with the first that does.
+        self._untold = set(COUNTS) if stage == RCPT else set()
+        self._before = set(self._knowledge_of.values) - self._untold
         self._since = time.monotonic()
         reading.ruled = await super().at(stage)
         reading.unread = list(self._whole.at(stage)[len(reading.seen):])
@@ -107,7 +111,8 @@ class Witness(Ruling):
         now = time.monotonic()
         words = [self._word(name) for name in _names(rule) if name in self._knowledge_of.values]
         self.readings[-1].seen.append(Seen(rule, holds, words, (now - self._since) * 1000))
-        self._before = set(self._knowledge_of.values)
+        self._untold.difference_update(_names(rule))
+        self._before = set(self._knowledge_of.values) - self._untold
         self._since = time.monotonic()
 
     def _word(self, name: str) -> Word:

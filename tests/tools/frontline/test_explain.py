@@ -31,6 +31,17 @@ def test_the_default_rules(frontline: Frontline, qmail_home: QmailHome) -> None:
     assert "    < 553 5.7.1 sorry, that domain isn't in my list of allowed rcpthosts    (safety: rcpthosts)" in lines
 
 
+def test_what_is_counted_is_told_with_the_first_rule_that_asks(frontline: Frontline, qmail_home: QmailHome) -> None:
+    qmail_home.write("rcpthosts", "bench.test")
+    qmail_home.write("rules", "relay accept\nbadrcpt > goodrcpt tarpit 5\ngoodrcpt > 1 refuse\n")
+
+    lines = frontline(*CLIENT, "--to", "x@bench.test").out.split("\n")
+
+    at = lines.index("   2  no       badrcpt > goodrcpt tarpit 5")
+    assert [line.strip() for line in lines[at + 1:at + 4]] == [
+        "badrcpt = 0 (at hand)", "goodrcpt = 1 (at hand)", "3  no       goodrcpt > 1 refuse"]
+
+
 def test_what_tcp_smtp_sets(frontline: Frontline, qmail_home: QmailHome) -> None:
     rules = '192.0.2.7:allow,RBLSMTPD="-go away"\n192.0.2.:allow,RELAYCLIENT=""\n10.:deny\n:allow\n'
     cdb = qmail_home.path / "tcp.smtp.cdb"
