@@ -5,8 +5,10 @@ The file has no name, so nothing of it outlives us.  Threads of the loop's write
 """
 
 import asyncio
+import os
 import tempfile
 
+from ..qmail import env
 from .budget import Budget
 
 MEMORY_MAX = 262144
@@ -24,9 +26,13 @@ class Spool:
     __slots__ = ("_budget", "_directory", "_file", "_held", "_in_file", "_pieces", "_reads")
 
     def __init__(self, budget: Budget, directory: str | None = None) -> None:
-        """directory  where the file is made; None: where the system has its temporary files."""
+        """directory  where the file is made; None: in TMPDIR, or /tmp.
+
+        The library is not asked for a directory: it would try one after the other by a file that a kill leaves there, and go
+        elsewhere when the disk is full.
+        """
         self._budget = budget
-        self._directory = directory
+        self._directory = directory or os.fsdecode(env.get("TMPDIR") or b"/tmp")
         self._file: BinaryIO | None = None
         self._pieces: list[bytes] = []
         self._held = 0

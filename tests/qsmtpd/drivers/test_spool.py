@@ -2,6 +2,7 @@
 
 import errno
 import os
+import posix
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -52,6 +53,14 @@ def test_around_the_limit(size: int, tmp_path: Path) -> None:
     assert by_hand(lambda: through([text[:1000], text[1000:]], str(tmp_path))) == text
     assert list(tmp_path.iterdir()) == []
     assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_only_tmpdir_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A137: where there is no room, or no directory, nobody looks for another."""
+    monkeypatch.setitem(posix.environ, b"TMPDIR", os.fsencode(tmp_path / "gone"))
+
+    with pytest.raises(SpoolError, match="gone"):
+        by_hand(lambda: through([b"x" * (MEMORY_MAX + 1)]))
 
 
 def test_a_large_message_leaves_memory() -> None:
