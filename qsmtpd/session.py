@@ -221,7 +221,11 @@ class Session:
     def _parse(self, verb: bytes, argument: bytes) -> None:
         try:
             if verb == b"RCPT":
-                self._pending = self._rcpt(argument)
+                address, parameters = parse(argument)
+                if parameters or not address:
+                    raise PathError("no recipient, or a parameter")
+                require_ascii(address, self._utf8)
+                self._pending = Rcpt(address)
             elif verb == b"MAIL":
                 self._state = IDLE
                 self._pending = self._mail(argument)
@@ -248,13 +252,6 @@ class Session:
         self._utf8 = utf8 is not None
         require_ascii(address, self._utf8)
         return Mail(address, int(size), self._utf8)
-
-    def _rcpt(self, argument: bytes) -> Rcpt:
-        address, parameters = parse(argument)
-        if parameters or not address:
-            raise PathError("no recipient, or a parameter")
-        require_ascii(address, self._utf8)
-        return Rcpt(address)
 
     def _refuse_verb(self, verb: bytes) -> None:
         if is_foreign(verb):

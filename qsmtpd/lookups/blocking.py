@@ -38,6 +38,7 @@ class BlockingLookups:
         self._early = early
         self._seed = seed
         self._databases: dict[str, cdbx.CDB | None] = {}
+        self._domains: dict[tuple[str, bytes], bool] = {}
         self._own_addresses: frozenset[bytes] | None = None
         self._dns: Dns | None = None
         self._store: Store | None = None
@@ -126,8 +127,15 @@ class BlockingLookups:
         The file is read, not mapped: a file that somebody truncates must not end us by SIGBUS.
         """
         database = self._database(name)
+        if database is None:
+            return None
         try:
-            return None if database is None else key in database
+            if not key.startswith(b"@"):
+                return key in database
+            # A whole domain: for each of its recipients the same question.
+            if (name, key) not in self._domains:
+                self._domains[name, key] = key in database
+            return self._domains[name, key]
         except (OSError, MemoryError, OverflowError) as error:
             raise LookupFailedError(f"{name}: {error}") from error
 
