@@ -66,6 +66,9 @@ SHIM = (Budget("cpu_ms", 15, "ms"), Budget("peak_mib", 14, "MiB"))
 HANDED = (Budget("cpu_ms", 1.5, "ms"), Budget("peak_mib", 1, "MiB"))
 WITHIN_A_SECOND = (Budget("p99_ms", 1000, "ms for 99 %"),)
 
+POSTFIX_FAULTS = r"postfix/\S+ (fatal|panic|error|warning): (?!file system clock|resetting file time)"
+"""A file's time is the kernel's tick, Postfix's own clock is finer: that the second has changed in between is no fault."""
+
 
 class Rows:
     """All rows.
@@ -116,7 +119,7 @@ class Rows:
         sent, ended = " status=sent ", " disconnect from "
         marks = {DELIVER: (ended, sent), DISK: (ended, sent), FLOOD: (sent,)}.get(group, (ended,))
         return [Case(group, f"Postfix{more}", *self.postfix[:2], peer=POSTFIX, beside="", how=SERVER, port=self.postfix.port,
-                     weight=4 if group == CONNECT else 2, marks=marks, faults=r"postfix/\S+ (fatal|panic|error|warning): ",
+                     weight=4 if group == CONNECT else 2, marks=marks, faults=POSTFIX_FAULTS,
                      held=held)]
 
     def _harvest(self) -> list[Case]:
