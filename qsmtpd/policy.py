@@ -6,10 +6,10 @@ blocked client cannot tell who exists, and no rule admits what safety refuses.
 
 from . import replies
 from .address import domain
+from .checks import size as sizes
 from .checks.base import LookupFailedError
 from .checks.counts import COUNTS
 from .checks.limits import Tarpit
-from .checks.size import Size
 from .knowledge import Knowledge
 from .rules.vocabulary import CONNECT, CONTENT, HELO, MAIL, MESSAGE, RCPT
 from .rules.words import told
@@ -67,18 +67,20 @@ class Policy:
     hold       a rule wants the message in hand held
     """
 
+    __slots__ = (
+        "_accepted", "_config", "_counted", "_lookups", "_protocol", "_tarpit", "fields", "hold", "knowledge", "mail", "ruling")
+
     def __init__(self, config: "Config", mail: "Mail", lookups: "Lookups", log: "Log", trace: "Trace | None" = None) -> None:
         """log  is given the line number and the text of each rule that says "log"; trace  see rules.evaluate.read()."""
         self.mail = mail
         self.knowledge = Knowledge(mail, lookups, config.vocabulary, config, config.check)
         self.ruling = Ruling(config.rules, mail, self.knowledge, log, trace)
-        self.fields: dict[bytes, None] = {}
-        self.hold = False
-        self._accepted: list[Accepted] = []
+        self.fields: dict[bytes, None]
+        self.hold: bool
+        self._accepted: list[Accepted]
         self._config = config
         self._lookups = lookups
         self._protocol = b"SMTP"
-        self._size = Size(config.databytes)
         self._tarpit = Tarpit(config.tarpitcount, config.tarpitdelay)
         self._counted: tuple[str, ...] = ()
 
@@ -95,8 +97,8 @@ class Policy:
         self.ruling.begin()
         self.mail.helo, self.mail.sender = name, None
         self._protocol = b"ESMTP" if extended else b"SMTP"
-        ours = self._config.smtpgreeting
-        return await self._ruled(HELO, replies.extended_hello(ours, self._size.advertised) if extended else replies.hello(ours))
+        ours, advertised = self._config.smtpgreeting, sizes.advertised(self._config.databytes)
+        return await self._ruled(HELO, replies.extended_hello(ours, advertised) if extended else replies.hello(ours))
 
     async def sender(self, address: bytes, size: int, utf8: bool) -> Verdict:
         """MAIL.
@@ -104,9 +106,9 @@ class Policy:
         Raises:
             LookupFailedError: what safety asks has no answer: a temporary failure.
         """
-        reply = self._size.announced(size)
+        reply = sizes.announced(size, self._config.databytes)
         if reply:
-            return Verdict(reply, self._size.name)
+            return Verdict(reply, sizes.NAME)
         self.knowledge.forget(MAIL)
         self.ruling.begin()
         self._accepted, self.fields, self.hold = [], {}, False
@@ -181,9 +183,9 @@ class Policy:
         """The message is there: what becomes of it."""
         if hops >= HOPS_MAX:
             return Disposal(Verdict(replies.LOOPING, "hops"))
-        reply = self._size.stored(size)
+        reply = sizes.stored(size, self._config.databytes)
         if reply:
-            return Disposal(Verdict(reply, self._size.name))
+            return Disposal(Verdict(reply, sizes.NAME))
         from .answers import no_quarantine  # noqa: PLC0415 - most sessions of a busy server never get so far
         from .rules.fates import ACCEPT, fate  # noqa: PLC0415
 

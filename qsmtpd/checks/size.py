@@ -6,23 +6,20 @@ cannot fit.  EHLO tells it a twentieth more than databytes, so that it does not 
 
 from ..replies import TOO_BIG, Reply
 
+NAME = "databytes"
+"""What refuses, in the log."""
 
-class Size:
-    name = "databytes"
 
-    def __init__(self, databytes: int) -> None:
-        """databytes  as stored, 0 for no limit."""
-        self.databytes = databytes
+def announced(size: int, databytes: int) -> Reply | None:
+    """What to say of a size in bytes as sent."""
+    return TOO_BIG if databytes and size > 2 * databytes else None
 
-    def announced(self, size: int) -> Reply | None:
-        """What to say of a size in bytes as sent."""
-        return TOO_BIG if self.databytes and size > 2 * self.databytes else None
 
-    def stored(self, size: int) -> Reply | None:
-        """What to say of a size in bytes as stored."""
-        return TOO_BIG if self.databytes and size > self.databytes else None
+def stored(size: int, databytes: int) -> Reply | None:
+    """What to say of a size in bytes as stored."""
+    return TOO_BIG if databytes and size > databytes else None
 
-    @property
-    def advertised(self) -> int:
-        """For the answer to EHLO; 0 for no limit."""
-        return self.databytes + self.databytes // 20
+
+def advertised(databytes: int) -> int:
+    """For the answer to EHLO; 0 for no limit."""
+    return databytes + databytes // 20

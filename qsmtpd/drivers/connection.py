@@ -39,10 +39,11 @@ class Parked:
 
     def __await__(self) -> "Generator[Parked, None, None]":
         # Any iterator will do (PEP 492); a generator keeps a frame, and most connections wait most of their time.
-        return iter((self,))  # type: ignore[return-value]
+        return iter(ONCE)  # type: ignore[return-value]
 
 
 PARKED = Parked()
+ONCE = (PARKED,)
 
 
 class Connection(BufferedProtocol):

@@ -16,13 +16,14 @@ class Peers:
     ask  there is something to be looked up about each client
     """
 
-    __slots__ = ("_local_name", "_own_names", "_paranoid", "_remote", "ask")
+    __slots__ = ("_local_name", "_ours", "_own_names", "_paranoid", "_remote", "ask")
 
     def __init__(self, options: Options) -> None:
         self._local_name = options.local_name
         self._remote = options.host_lookup
         self._paranoid = options.paranoid
         self._own_names: dict[bytes, bytes] = {}
+        self._ours: dict[tuple[str, int], tuple[bytes, bytes]] = {}  # for all connections the same bytes
         self.ask = options.host_lookup or options.local_name is None
 
     def peer(self, transport: asyncio.Transport) -> Peer | None:
@@ -30,9 +31,11 @@ class Peers:
         there, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         if there is None:
             return None
-        ip, local = env.unmapped(there[0].encode()), env.unmapped(here[0].encode())
-        name = self._local_name or local
-        return Peer(ip, None, None, name, local_ip=local, port=b"%d" % there[1], local_port=b"%d" % here[1])
+        local = self._ours.get(here)
+        if local is None:
+            local = self._ours[here] = env.unmapped(here[0].encode()), b"%d" % here[1]
+        ip, name = env.unmapped(there[0].encode()), self._local_name or local[0]
+        return Peer(ip, None, None, name, local_ip=local[0], port=b"%d" % there[1], local_port=local[1])
 
     async def look_up(self, peer: Peer, warm: Warm) -> None:
         """The names, where they are asked for."""
