@@ -15,8 +15,8 @@ from ..ruling import Verdict
 
 REFUSED_LATER = 554
 """What checks that remember are told of a message that was put aside for somebody."""
-KNOWN = {True: b"valid", False: b"invalid", None: b"unchecked"}
-FOREIGN = b"foreign"
+KNOWN = {True: "valid", False: "invalid", None: "unchecked"}
+FOREIGN = "foreign"
 """In the place of those, for a recipient whose domain is not ours."""
 SAID = {Connected: b"connect", Helo: b"helo", Mail: b"mail", Rcpt: b"rcpt", Data: b"data", EndOfData: b"message"}
 EARLY = (b"helo", b"mail")
@@ -237,7 +237,7 @@ class Conversation:
         self._sender_noted = True
         self._journal.note("rcpt", [
             ("from", sender), ("to", mail.recipient), ("is", KNOWN[mail.known] if mail.ours else FOREIGN),
-            ("code", verdict.reply.code), ("rule", _encoded(verdict.rule)), ("tags", held), ("asked", others)])
+            ("code", verdict.reply.code), ("rule", verdict.rule), ("tags", held), ("asked", others)])
 
     def _note_message(self, size: int, number: int, recipients: int, verdict: Verdict) -> None:
         held, others = self._policy.knowledge.news()

@@ -98,11 +98,11 @@ def _response(request: bytes, figures: Figures, connections: "Callable[[], int]"
             % len(page)) + page
 
 
-def _text(value: bytes | int | None) -> str:
-    return "" if value is None else str(value) if isinstance(value, int) else value.decode("ascii", "replace")
+def _text(value: bytes | str | int | None) -> str:
+    return "" if value is None else value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _number(value: bytes | int | None) -> int:
+def _number(value: bytes | str | int | None) -> int:
     return value if isinstance(value, int) else 0
 
 

@@ -46,9 +46,11 @@ def _escaped(byte: int) -> str:
 def format_line(event: str, pairs: "Pairs") -> bytes:
     """The line with its LF, at most LINE_MAX bytes; pairs whose value is None are left out, and those that do not fit.
 
+    A value that is text is a word of ours, which needs no quotes; whatever others have said is bytes.
+
     The pairs behind one that does not fit may: nobody can make our figures disappear by what he calls himself.
     """
-    written = [f"{key}={value if isinstance(value, int) else quote(value)}" for key, value in pairs if value is not None]
+    written = [f"{key}={quote(value) if isinstance(value, bytes) else value}" for key, value in pairs if value is not None]
     line = " ".join([event, *written])
     if len(line) >= LINE_MAX:
         line = _fitted(event, written)
@@ -140,4 +142,4 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    Pairs = Iterable[tuple[str, bytes | int | None]]
+    Pairs = Iterable[tuple[str, bytes | str | int | None]]
