@@ -25,7 +25,7 @@ def main() -> None:
     By _exit: an interpreter's own end costs 1.4 ms, and turns a log that cannot be written into an exit code.
     """
     process.prepare()
-    identity = b"%d.%d" % (time.time(), posix.getpid())
+    identity = f"{int(time.time())}.{posix.getpid()}"
     try:
         ended_well = serve(identity)
     except Exception as error:  # before the greeting, whatever it is: the client comes again
@@ -43,7 +43,7 @@ def say(reply: Reply) -> None:
         pass
 
 
-def serve(identity: bytes) -> bool:
+def serve(identity: str) -> bool:
     """Serve one client; True when it said QUIT.
 
     Raises:

@@ -126,7 +126,7 @@ class Played:
         self.queue = queue or RecordingQueue()
         self.lines: list[tuple[str, dict[str, bytes | int | None]]] = []
         control = Control(str(home.control))
-        journal = Journal(b"1.1", self._log)
+        journal = Journal("1.1", self._log)
         with environment(env):
             config = Config(control)
         lookups = BlockingLookups(control, str(home.path), now=time.time(), note=journal.note_lookup)

@@ -302,7 +302,7 @@ class Played:
         self.wire: ScriptedWire = Client(site.steps) if site.waits else ScriptedWire([chance.at_once(site.steps)])
         self.queue = Queue(site.outcome)
         self.lines: list[tuple[str, dict[str, bytes]]] = []
-        journal = Journal(b"1.1", self._log)
+        journal = Journal("1.1", self._log)
         world.note = journal.note_lookup  # type: ignore[method-assign]
         with environment(site.env):
             config = Config(Control(str(site.home)))
@@ -324,6 +324,7 @@ class Played:
             assert found == name
             assert values["id"] == b"1.1"
             short = {key: value for key, value in pairs if isinstance(value, bytes) and len(value) < 200}
+            short |= {key: value.encode() for key, value in pairs if isinstance(value, str)}
             assert {key: values[key] for key in short} == short
             self.lines.append((name, values))
 

@@ -52,7 +52,7 @@ class Conversations:
             self, connection: "Connection", visit: "Visit", config: "SharedConfig", variables: "Mapping[str, bytes]",
     ) -> Conversation:
         peer = visit.peer
-        journal = Journal(b"%d.%d" % (self._started, visit.number), self._write)
+        journal = Journal(f"{self._started}.{visit.number}", self._write)
         seed = config.ruleseed and b"%b %b %b" % (config.ruleseed, peer.ip, peer.port or b"")
         environment = partial(surroundings, peer, variables)
         lookups = visit.warm.session(

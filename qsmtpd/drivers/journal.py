@@ -9,7 +9,7 @@ class Journal:
 
     __slots__ = ("_identity", "_lines", "_log")
 
-    def __init__(self, identity: bytes, log: "Log") -> None:
+    def __init__(self, identity: str, log: "Log") -> None:
         self._identity = identity
         self._log = log
         self._lines: list[tuple[str, Pairs]] = []

@@ -89,10 +89,10 @@ def test_what_the_log_says(qmail_home: QmailHome) -> None:
     assert events == ["rcpt", "rcpt", "message", "session"]
     refused, message, session = (dict(pairs) for _, pairs in played.lines[1:])
     assert refused == {
-        "id": b"1.1", "from": None, "to": b"x@elsewhere.test", "is": "foreign", "code": 553, "rule": "rcpthosts",
+        "id": "1.1", "from": None, "to": b"x@elsewhere.test", "is": "foreign", "code": 553, "rule": "rcpthosts",
         "tags": None, "asked": None}
     assert message == {
-        "id": b"1.1", "qp": 7, "from": b"a@b.test", "rcpts": 1, "size": 6, "code": 250, "rule": None, "tags": None,
+        "id": "1.1", "qp": 7, "from": b"a@b.test", "rcpts": 1, "size": 6, "code": 250, "rule": None, "tags": None,
         "asked": None, "waited": None}
     assert {name: session[name] for name in ("ip", "helo", "from", "rule", "verdict", "code", "rcpt", "good", "bad")} == {
         "ip": b"192.0.2.1", "helo": b"c", "from": b"a@b.test", "rule": b"rcpthosts", "verdict": b"quit", "code": 553,

@@ -9,7 +9,7 @@ Line = tuple[str, Iterable[tuple[str, bytes | int | None]]]
 
 def test_lines_wait_for_each_other_and_have_the_sessions_identity() -> None:
     written: list[list[Line]] = []
-    journal = Journal(b"7.8", lambda lines: written.append(list(lines)))
+    journal = Journal("7.8", lambda lines: written.append(list(lines)))
     journal.note_lookup(b"rdns: no answer")
     journal.note_rule(3, b"text")
     assert written == []
@@ -17,7 +17,7 @@ def test_lines_wait_for_each_other_and_have_the_sessions_identity() -> None:
     journal.write()
 
     assert written == [[
-        ("lookup", [("id", b"7.8"), ("why", b"rdns: no answer")]), ("log", [("id", b"7.8"), ("rule", 3), ("text", b"text")])]]
+        ("lookup", [("id", "7.8"), ("why", b"rdns: no answer")]), ("log", [("id", "7.8"), ("rule", 3), ("text", b"text")])]]
 
 
 def test_not_too_many_wait() -> None:
