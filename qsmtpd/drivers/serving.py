@@ -16,6 +16,7 @@ from .handed import SESSION, Handed
 from .listener import Listener
 from .metrics import publish
 from .options import Options
+from .weight import share_arenas
 
 OBJECTS = 50_000
 """That are new before the collector of cycles runs: there are hardly any cycles."""
@@ -40,6 +41,7 @@ async def _serve(
 ) -> int:
     home, control_directory = env.qmail_home(), env.control_directory()
     os.chdir(home)
+    share_arenas()
     loop = asyncio.get_running_loop()
     listener = Listener(options, control_directory, home, arrivals)
     over = asyncio.Event()

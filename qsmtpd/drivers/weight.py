@@ -3,6 +3,9 @@
 import ctypes
 import os
 
+M_ARENA_MAX = -8
+"""malloc.h"""
+
 _PAGE = os.sysconf("SC_PAGESIZE")
 
 
@@ -21,6 +24,17 @@ class Weight:
 
     def close(self) -> None:
         os.close(self._fd)
+
+
+def share_arenas() -> None:
+    """Have all threads allocate from two arenas: one of its own keeps the most that a thread ever had at once (mallopt(3)).
+
+    To be called before there are threads.  They wait for each other anyway, for the interpreter.
+    """
+    try:
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+    except AttributeError:
+        pass  # not the C library of GNU
 
 
 def trim() -> None:

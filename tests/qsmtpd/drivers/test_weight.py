@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from tests.conftest import ROOT
 
 MIB = 1 << 20
@@ -30,6 +32,30 @@ print(weight())""")
 
     assert full - before > 40 * MIB
     assert after - before < 10 * MIB
+
+
+@pytest.mark.parametrize(("call", "few"), [("share_arenas()", True), ("", False)])
+def test_threads_share_their_arenas(call: str, few: bool) -> None:
+    """Each of malloc's arenas but the first reserves 64 MiB of addresses."""
+    found, = told(f"""
+import threading
+from qsmtpd.drivers.weight import share_arenas
+{call}
+all_there = threading.Barrier(8)
+def work():
+    all_there.wait()
+    held = [bytes(5000) for _ in range(100)]
+    all_there.wait()
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+reserved = 0
+for line in open("/proc/self/maps"):
+    begin, _, end = line.split()[0].partition("-")
+    reserved += "---p" in line and 32 * MIB < int(end, 16) - int(begin, 16) < 64 * MIB
+print(reserved)""")
+
+    assert (found <= 2) == few
 
 
 def test_shared_memory_is_not_ours() -> None:
