@@ -1,6 +1,7 @@
 """The Redis store where the server misbehaves; what it answers when all is well is in test_store.py."""
 
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -35,6 +36,23 @@ def failure(store: RedisStore) -> str:
     with pytest.raises(LookupFailedError) as failed:
         complete(store.get(b"a"))
     return str(failed.value)
+
+
+def test_nothing_is_left_of_a_store_that_was_closed() -> None:
+    """A130: the listener makes another with each HUP, and its collector of cycles hardly ever comes."""
+    def parts() -> int:
+        return sum(type(each).__name__ == "ConnectionPool" for each in gc.get_objects())
+
+    before = parts()
+    gc.disable()
+    try:
+        store = RedisStore(f"redis://127.0.0.1:{free_port()}/0")
+        failure(store)
+        assert parts() == before + 1
+        store.close()
+        assert parts() == before
+    finally:
+        gc.enable()
 
 
 def cli(url: str, *words: str) -> str:
