@@ -12,6 +12,8 @@ BUGS = re.compile(
     rb"(Type|Key|Attribute|Value|Assertion|Runtime|Index|InvalidState|Name|UnboundLocal|Unicode\w*|Memory|Recursion)Error"
     rb"|never retrieved|never awaited")
 """What stands in a line that speaks of a mistake of ours."""
+GONE = re.compile(rb"^/bin/sh: \d+: cannot open \S+/bin/qmail-queue: No such file$")
+"""What the shell says when the queue program is taken away after it was started, and before it is read."""
 STORE = "store.sqlite"
 STATUS = re.compile(rb"^tcpserver: status: (\d+)/")
 
@@ -61,6 +63,8 @@ class Log:
             status = STATUS.match(line)
             if status:
                 self.standing = int(status[1])
+            elif GONE.match(line):
+                self.events["gone"] += 1
             elif not OURS.match(line) or BUGS.search(line):
                 self.bad.append(line)
             else:
