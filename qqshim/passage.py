@@ -8,6 +8,7 @@ Whatever may have to wait is awaited, and is a method of who has the passage: in
 
 import os
 import time
+from abc import ABC, abstractmethod
 
 from qsmtpd.qmail.exitcodes import CONFIGURATION, QUEUED, READ_ERROR
 
@@ -42,7 +43,7 @@ class Setup:
         self.holding = config.hold_program(settings)
 
 
-class Passage:
+class Passage(ABC):
     """Of one message; made complete by who knows how to wait.
 
     control  the control files, and the variables of the caller
@@ -81,54 +82,55 @@ class Passage:
 
     # What the program and the service do each in their own way
 
+    @abstractmethod
     def recognize(self) -> "Origin":
         """Who calls.
 
         Raises:
             ControlError: the file that says who is a server cannot be read.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def is_loop(self) -> bool:
         """The caller's process was started as the next program of a message that is on its way through us."""
-        raise NotImplementedError
 
+    @abstractmethod
     def setup(self) -> Setup:
         """The settings; errors as of Setup()."""
-        raise NotImplementedError
 
+    @abstractmethod
     def site(self) -> "Site | None":
         """The rules of the site; None: it has none.  Errors as of Site()."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def read(self, number: int) -> bytes:
         """The next piece of a descriptor of the caller's, b"" at its end.
 
         Raises:
             ShimError: it cannot be read.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     async def work(self, long: bool, function: "Callable[..., T]", *arguments: object) -> "T":
         """What the function returns or raises; long: it may have to wait for a disk, or takes its time."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def pause(self) -> None:
         """Let others go on who wait for us."""
-        raise NotImplementedError
 
+    @abstractmethod
     def connection(self, where: "Address", seconds: float) -> "Connection":
         """A connection to a scanner, to be opened."""
-        raise NotImplementedError
 
     def channel(self) -> "channel.Channel | None":
         """Where words can be said now."""
         return self._channel
 
+    @abstractmethod
     def prepare(self, message: "Spool", envelope: "Spool") -> None:
         """Make ready what the next program finds on descriptors 0 and 1; both are closed then."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def hand_on(self, program: str, begun: "Callable[[int | None], None]") -> int:
         """Let the next program have the message; returns its exit code.
 
@@ -137,11 +139,10 @@ class Passage:
         Raises:
             ShimError: it cannot be executed.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def note(self, event: str, pairs: "Facts") -> None:
         """Write a line to the log."""
-        raise NotImplementedError
 
     def cpu_ms(self) -> int | None:
         """Processor time so far, where it is that of this message."""

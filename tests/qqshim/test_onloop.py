@@ -57,9 +57,10 @@ def test_who_is_cancelled_waits_for_the_thread() -> None:
 
 
 def test_once_is_enough() -> None:
-    async def twice() -> None:
+    async def twice() -> bool:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         tell(future)
         tell(future)
         await future
-    asyncio.run(twice())
+        return future.done() and future.exception() is None
+    assert asyncio.run(twice())
