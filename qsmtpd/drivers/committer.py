@@ -7,6 +7,7 @@ puts their syncs together too, so that fifty sessions at once cost little more t
 
 import asyncio
 import threading
+from abc import ABC, abstractmethod
 from queue import SimpleQueue
 
 from ..qmail import durable
@@ -90,7 +91,7 @@ class Committer:
             pass  # the loop is closed: nobody waits
 
 
-class Job:
+class Job(ABC):
     """What a thread does.  After do() the exit code is there, or a directory, and settle() has the last word.
 
     code       the exit code
@@ -104,11 +105,11 @@ class Job:
         self.directory = ""
         self.future: asyncio.Future[int]
 
+    @abstractmethod
     def do(self) -> None:
         """Raises nothing."""
-        raise NotImplementedError
 
-    def settle(self, failure: BaseException | None) -> None:
+    def settle(self, failure: BaseException | None) -> None:  # noqa: B027 - most have nothing to say then
         """The directory was synced, or could not be; raises nothing."""
 
 

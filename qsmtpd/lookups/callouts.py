@@ -6,6 +6,7 @@ client's next attempt finds the answer in the store.  Without a store nobody is 
 """
 
 import time
+from abc import ABC, abstractmethod
 
 from ..address import domain
 from ..checks.base import LookupFailedError
@@ -104,7 +105,7 @@ class CalloutSettings:
         self.routes = {route.domain: route for route in parsed(control, "smtproutes", Route) or ()}
 
 
-class SessionCallouts:
+class SessionCallouts(ABC):
     """Callouts (checks/base.py): who may be asked, and what is remembered.  How one waits for it is left to _answer()."""
 
     __slots__ = ("_dns", "_settings", "_store")
@@ -132,9 +133,9 @@ class SessionCallouts:
             return known.startswith(b"+")
         return await self._answer(kind, key, address, places)
 
+    @abstractmethod
     async def _answer(self, kind: Kind, key: bytes, address: bytes, places: "Places") -> bool:
         """What a server says, if it does so in time: by _admit(), the inquiry, and _conclude()."""
-        raise NotImplementedError
 
     async def _admit(self, kind: Kind, key: bytes, address: bytes, places: "Places") -> Callout:
         turn: Turn | None = None

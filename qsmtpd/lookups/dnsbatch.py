@@ -6,6 +6,7 @@ SERVFAIL, REFUSED and what makes no sense bring the next server at once; when al
 
 import select
 import time
+from abc import ABC, abstractmethod
 from posix import urandom
 
 from . import dnsmessage
@@ -35,7 +36,7 @@ class Pending:
         self.why = "no answer in time"
 
 
-class Questions:
+class Questions(ABC):
     """Questions that are under way; who waits for the answers, and how, is a matter of the two methods at the end.
 
     first    the server to begin with, then the one that answered last
@@ -162,13 +163,13 @@ class Questions:
         self._unwatch(way)
         way.close()
 
+    @abstractmethod
     def _watch(self, each: Pending, way: Datagram | Stream) -> None:
         """Call hear() when a way is ready for its events."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _unwatch(self, way: Datagram | Stream) -> None:
         """Do so no more."""
-        raise NotImplementedError
 
 
 class Batch(Questions):
