@@ -40,6 +40,13 @@ class Accepted:
         self.envelope = mail.recipient + (mail.relay or b"")
         self.known = known
 
+    def share(self, before: "Accepted") -> None:
+        """Take from the one before what is equal: of hundreds of recipients only the addresses differ."""
+        if self.known == before.known:
+            self.known = before.known
+        if self.host == before.host:
+            self.host = before.host
+
 
 class Disposal:
     """What becomes of a message.
@@ -209,6 +216,11 @@ class Policy:
             disposal.envelope.append(self._config.quarantineto)
         return disposal
 
+    def end(self) -> None:
+        """Nobody says anything more: whoever takes his time to go keeps no recipients in our memory (A31)."""
+        self._accepted = []
+        self.mail.recipients = []
+
     async def _ruled(self, stage: int, reply: "Reply") -> Verdict:
         ruled: Ruled = await self.ruling.at(stage)
         verdict = ruled.verdict or Verdict(reply)
@@ -257,6 +269,8 @@ class Policy:
     def _accept(self, ruled: Ruled) -> None:
         mail = self.mail
         recipient = Accepted(mail, self.knowledge.learned(RCPT))
+        if self._accepted:
+            recipient.share(self._accepted[-1])
         mail.good += 1
         mail.recipients.append(recipient.envelope)
         self._accepted.append(recipient)

@@ -111,6 +111,7 @@ class Conversation:
             self._note_the_end()
         except Exception as error:  # whatever fault of ours it is, it is a temporary failure
             self._break_off(error)
+        self._policy.end()
         await self._wire.close(self._session.data_to_send(), linger=self._verdict != "quit")
         await self._queue.abort()
         self._note_session()

@@ -231,7 +231,8 @@ class Listener:
 
     def _shed(self) -> None:
         """End half of the sessions that have no message under way, the oldest: who sends mail does not stay for long."""
-        some = [connection for connection, visit in self._visits.items() if not visit.in_message]
+        some = [connection for connection, visit in self._visits.items()
+                if not visit.in_message and not visit.leaving]
         for connection in some[:(len(some) + 1) // 2]:
             connection.interrupt(ShutdownError())
 

@@ -31,6 +31,11 @@ class Visit:
         return self.session is None or self.session.idle
 
     @property
+    def leaving(self) -> bool:
+        """We have said our last words."""
+        return self.session is not None and self.session.closing is not None
+
+    @property
     def in_message(self) -> bool:
         """Between the answer to DATA and the one to the final dot."""
         return self.queue is not None and self.queue.under_way
