@@ -9,7 +9,7 @@ from .checks.validrcpt import RecipientsRule, ValidRcpt
 from .qmail.control import Control, digits
 from .qmail.settings import Setting, Settings
 from .rules import files
-from .rules.default import TEXT
+from .rules.default import RULES
 
 SETTINGS = (
     Setting("smtpgreeting", None, "What the greeting, HELO and QUIT are answered with, our name first; default: me."),
@@ -75,7 +75,7 @@ class Config:
             None if server is None else server.concerns)
         self.tags, self.vocabulary = files.words(control)
         text = control.read("rules")
-        self.rules = files.rules(control, TEXT if text is None else text, self.vocabulary)
+        self.rules = RULES if text is None else files.rules(control, text, self.vocabulary)
 
     def check(self, name: str) -> "Check":
         """The check of a name of rules/vocabulary.py.

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+DEFAULT_RULES = (ROOT / "examples/rules").read_text()
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,10 @@ import pytest
 
 from qsmtpd.policy import Policy
 from qsmtpd.rules.atonce import complete
-from qsmtpd.rules.default import TEXT
-from qsmtpd.rules.parse import parse
+from qsmtpd.rules.default import RULES
 from qsmtpd.rules.site import parse_tags
 from qsmtpd.rules.vocabulary import FILE, TERMS
-from tests.conftest import QmailHome
+from tests.conftest import DEFAULT_RULES, QmailHome
 from tests.nameservers import lying, reply
 from tests.play import Played, run_program
 from tests.qsmtpd.world import DictDns, DictLookups, DictStore, FixedMachine, Settings, mail
@@ -69,7 +68,7 @@ def test_a_flood_from_one_network_is_sent_away_before_anything_is_asked() -> Non
 
 def test_the_default_rules_believe_no_list() -> None:
     """A92: whoever gets an innocent client listed somewhere has gained nothing at a site that did not say so."""
-    used = {name for rule in parse(TEXT, TERMS).rules for name in rule.names}
+    used = {name for rule in RULES.rules for name in rule.names}
 
     assert {name for name in used if TERMS[name].cost > FILE} == {"earlytalk"}
 
@@ -101,7 +100,7 @@ def test_bounces_to_names_from_a_dictionary_block_nobody() -> None:
     store = DictStore()
     for _ in range(2):
         lookups = DictLookups({"validrcptto.cdb": {b"good@bench.test"}}, store=store)
-        of = policy(TEXT.decode(), lookups)
+        of = policy(DEFAULT_RULES, lookups)
         complete(of.sender(b"", 0, utf8=False))
         assert complete(of.recipient(b"good@bench.test")).reply.code == 250
         answers = [complete(of.recipient(b"u%d@bench.test" % number)).reply.code for number in range(4)]

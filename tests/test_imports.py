@@ -129,7 +129,7 @@ def test_start(launcher: str, home: Path) -> None:
 
 @pytest.mark.parametrize("launcher", [name for name in ENTRIES if name == "qsmtpd"])
 def test_a_whole_session(launcher: str, home: Path) -> None:
-    """From the greeting to QUIT, with a message between."""
+    """From the greeting to QUIT, with a message between; who has the default rules does not pay for reading others."""
     dialogue = (b"EHLO client.example\r\nMAIL FROM:<a@client.example>\r\nRCPT TO:<b@mx.example.org>\r\nDATA\r\n"
                 b"Subject: x\r\n\r\ny\r\n.\r\nRSET\r\nNOOP\r\nQUIT\r\n")
     ran = run(f"from {ENTRIES[launcher]} import main\nmain()", home, dialogue)
@@ -137,6 +137,7 @@ def test_a_whole_session(launcher: str, home: Path) -> None:
     assert ran.code == 0
     assert b" qp " in ran.output
     assert not too_much(ran)
+    assert "qsmtpd.rules.parse" not in ran.modules
 
 
 @pytest.mark.parametrize("launcher", [name for name in ENTRIES if name != "qsmtpd"])

@@ -12,11 +12,10 @@ import pytest
 from qsmtpd.config import Config
 from qsmtpd.qmail.control import Control
 from qsmtpd.rules import printer
-from qsmtpd.rules.default import TEXT
 from qsmtpd.rules.rule import Rules
 from qsmtpd.rules.unreachable import unreachable
 from qsmtpd.rules.vocabulary import CONNECT, HELO
-from tests.conftest import ROOT, QmailHome, let_others_in
+from tests.conftest import QmailHome, let_others_in
 from tests.operators.site import PREFIX, SETS, Site
 from tests.play import environment
 
@@ -46,10 +45,6 @@ def files(site: Site) -> dict[str, str]:
 
 def test_every_set_is_tested() -> None:
     assert sorted(path.name for path in SETS.iterdir()) == sorted(NAMES)
-
-
-def test_the_default_rules_are_there_to_be_copied() -> None:
-    assert (ROOT / "examples/rules").read_bytes() == TEXT
 
 
 def test_every_rule_can_be_reached(site: Site) -> None:

@@ -10,7 +10,7 @@ from chain import Chain
 from clients import Letter
 from home import BLOCKED, DATABYTES, DOMAIN, Home
 
-from qsmtpd.rules.default import TEXT
+from qsmtpd.rules.default import RULES
 
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-" + "STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 EICAR = "X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-" + "STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
@@ -96,9 +96,9 @@ class Result:
         return found
 
 
-def rule_of(word: bytes) -> str:
+def rule_of(word: str) -> str:
     """What the log calls the built-in rule about a word: its line."""
-    return next(str(number) for number, line in enumerate(TEXT.split(b"\n"), 1) if line.partition(b" ")[0] == word)
+    return next(str(rule.line) for rule in RULES.rules if word in rule.names)
 
 
 def by_swaks(letter: Letter) -> Callable[[Home, Mail], list[str]]:
@@ -120,10 +120,10 @@ MAILS = (
     Mail("relay.test", "for somebody elsewhere", "ads@away.test", ELSEWHERE, by_swaks(Letter([ELSEWHERE])), 553,
          rules="rcpthosts", says="553 5.7.1 "),
     Mail("harvest.test", "a harvester of addresses", "bot@away.test", f"{len(GUESSES)} names @{DOMAIN}",
-         by_swaks(Letter(GUESSES)), 421, rules=f"validrcpt, {rule_of(b'too-many-bad')}",
+         by_swaks(Letter(GUESSES)), 421, rules=f"validrcpt, {rule_of('too-many-bad')}",
          says="550 5.1.1 sorry, no mailbox here by that name"),
     Mail("blocked.test", f"from {BLOCKED}, blocked", "ads@away.test", ANN, by_swaks(Letter([ANN], interface=BLOCKED)), 553,
-         rules=rule_of(b"banned"), says="553 5.7.1 your host"),
+         rules=rule_of("banned"), says="553 5.7.1 your host"),
     Mail("smuggler.test", "two messages in one, by LF", "eve@away.test", ANN,
          lambda home, mail: clients.by_hand(home, mail.hello, mail.sender, ANN, SMUGGLED), 451, says="451 4.5.2 ",
          rules="newline"),

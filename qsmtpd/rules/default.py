@@ -1,31 +1,26 @@
-"""The rules of a site that has none of its own: safe without tuning (examples/rules is the same text)."""
+"""The rules of a site that has none of its own, as parse.py reads them from examples/rules, where each has its reason.
 
-TEXT = b"""\
-# The rules of a site without control/rules.  They ask nobody: no DNS, no store.  docs/rules.md says what may be added.
-
-# Who talks before the greeting was not going to listen; a negative control/greetdelay asks for this.
-earlytalk & greetdelay < 0 close@connect 554 5.7.1 "you talk too early, goodbye"
-
-# What the scanners of qqshim have found is worse than anything that the client is trusted with.
-virus                      refuse 554 5.7.1 "sorry, this message has a virus: {reason}"
-
-# RBLSMTPD in tcp.smtp, and control/blocklist.cdb: who is blocked is told so, even if he may relay.
-banned                     refuse 553 5.7.1 "{reason}"
-blocked                    defer 451 4.7.1 "{reason}"
-
-# control/badmailfrom and control/badrcptto, as qmail-smtpd has the first.
-badmailfrom                refuse 553 5.7.1 "sorry, your envelope sender is in my badmailfrom list"
-badrcptto                  refuse 553 5.7.1 "sorry, your envelope recipient is in my badrcptto list"
-
-# control/maxrecipients in one message: the client sends the rest in another.
-too-many-rcpt              defer 452 4.5.3 "sorry, too many recipients"
-
-# Our own users and hosts.
-relay                      accept
-
-# A bounce goes to the one who sent the message.
-bounce-many                defer 452 4.5.3 "sorry, a bounce has one recipient"
-
-# control/brtlimit: who guesses addresses is not given any more guesses.
-too-many-bad               close 421 4.7.0 "too many invalid addresses, goodbye"
+They are objects here, for most sessions of a busy server would end before what it costs to read a text.
 """
+
+from .expression import And, Compare, Tag
+from .rule import Action, Rule, Rules
+from .vocabulary import CONNECT, TERMS
+
+RULES = Rules([
+    Rule(4, And((Tag("earlytalk"), Compare("greetdelay", "<", 0))),
+         Action("close", at=CONNECT, code=554, status="5.7.1", text="you talk too early, goodbye"), TERMS),
+    Rule(7, Tag("virus"),
+         Action("refuse", code=554, status="5.7.1", text="sorry, this message has a virus: {reason}"), TERMS),
+    Rule(10, Tag("banned"), Action("refuse", code=553, status="5.7.1", text="{reason}"), TERMS),
+    Rule(11, Tag("blocked"), Action("defer", code=451, status="4.7.1", text="{reason}"), TERMS),
+    Rule(14, Tag("badmailfrom"),
+         Action("refuse", code=553, status="5.7.1", text="sorry, your envelope sender is in my badmailfrom list"), TERMS),
+    Rule(15, Tag("badrcptto"),
+         Action("refuse", code=553, status="5.7.1", text="sorry, your envelope recipient is in my badrcptto list"), TERMS),
+    Rule(18, Tag("too-many-rcpt"), Action("defer", code=452, status="4.5.3", text="sorry, too many recipients"), TERMS),
+    Rule(21, Tag("relay"), Action("accept"), TERMS),
+    Rule(24, Tag("bounce-many"), Action("defer", code=452, status="4.5.3", text="sorry, a bounce has one recipient"), TERMS),
+    Rule(27, Tag("too-many-bad"), Action("close", code=421, status="4.7.0", text="too many invalid addresses, goodbye"), TERMS),
+])
+"""The lines are those of examples/rules: in the log a line is the name of its rule."""

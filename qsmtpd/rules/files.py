@@ -1,6 +1,5 @@
 """The rules and the words of a site, from the files of its control directory: control/rules and control/tags."""
 
-from .parse import parse
 from .vocabulary import TERMS
 
 
@@ -25,11 +24,13 @@ def words(control: "Control") -> "tuple[Mapping[str, SiteTag], Mapping[str, Term
 def rules(control: "Control", text: bytes, vocabulary: "Mapping[str, Term]") -> "Rules":
     """The rules.
 
-    text  of control/rules, or of who has none
+    text  of control/rules
 
     Raises:
         ControlError: they are wrong.
     """
+    from .parse import parse  # noqa: PLC0415 - who has the default rules has nothing to be read
+
     try:
         return parse(text, vocabulary)
     except ValueError as error:

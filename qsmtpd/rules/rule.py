@@ -1,7 +1,7 @@
 """A rule as it was read: an expression, and what follows when it holds."""
 
 from .expression import Compare, names
-from .vocabulary import RCPT
+from .vocabulary import CONNECT, RCPT
 
 DECIDING = ("accept", "refuse", "defer", "close", "quarantine", "discard")
 """The verbs that decide and end the reading."""
@@ -65,9 +65,8 @@ class Rule:
         self.condition = _condition(line, action)
         self.names = names(expression)
         stages = [vocabulary[name].stage for name in self.names]
-        if action.verb in DEFERRING:
-            stages.append(RCPT)
-        self.stage = max(stages, default=0)
+        stages.append(RCPT if action.verb in DEFERRING else CONNECT)
+        self.stage = max(stages)
         self.spoken = max(RCPT if action.at is None else action.at, self.stage)
         self.lists: tuple[str, ...] = ()
         if action.text is not None and "{lists}" in action.text:

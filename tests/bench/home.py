@@ -7,8 +7,6 @@ from pathlib import Path
 
 import cdbx
 
-from qsmtpd.rules.default import TEXT
-
 ROOT = Path(__file__).parents[2]
 VENV = Path(sys.prefix)
 PACKAGES = Path("lib", f"python{sys.version_info[0]}.{sys.version_info[1]}", "site-packages")
@@ -44,7 +42,7 @@ class Site:
         self.service = place / "service/socket"
         subprocess.run([self.bin / "holdq", "init", "--one-uid"], env=self.environment(), check=True, stdout=subprocess.DEVNULL)
         shutil.copytree(self.home / "control", self.home / "control-rules")
-        (self.home / "control-rules/rules").write_bytes(TEXT)
+        shutil.copy(ROOT / "examples/rules", self.home / "control-rules")
         self._launcher()
 
     def environment(self, more: dict[str, str] | None = None) -> dict[str, str]:

@@ -9,8 +9,7 @@ import pytest
 
 from qqshim import certificate, header
 from qsmtpd.qmail import logline
-from qsmtpd.rules.default import TEXT
-from tests.conftest import QmailHome
+from tests.conftest import DEFAULT_RULES, QmailHome
 from tests.play import run_program
 from tests.qqshim.callers import ENVELOPE, MESSAGE, NOTQMAIL, Called, Shim
 from tests.scanners import EICAR, GTUBE, OFFER, Scanner
@@ -87,7 +86,7 @@ def test_trust_above_and_below_the_virus(scanned: Server) -> None:
 def test_the_default_rules_refuse_a_relay_clients_virus(scanned: Server) -> None:
     """Without control/rules, and with the shipped file as control/rules."""
     assert SIGNATURE in scanned(EICAR, RELAYCLIENT="")
-    scanned.home.write("rules", TEXT.decode())
+    scanned.home.write("rules", DEFAULT_RULES)
     assert SIGNATURE in scanned(EICAR, RELAYCLIENT="")
     assert scanned(OFFER, RELAYCLIENT="").startswith("250 ")
     assert len(scanned.queued()) == 1

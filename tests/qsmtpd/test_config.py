@@ -4,8 +4,7 @@ import pytest
 
 from qsmtpd.config import SETTINGS, Config
 from qsmtpd.qmail.control import Control, ControlError
-from qsmtpd.rules.default import TEXT
-from qsmtpd.rules.parse import parse
+from qsmtpd.rules.default import RULES
 from qsmtpd.rules.vocabulary import TERMS
 from tests.conftest import QmailHome
 from tests.play import environment
@@ -22,7 +21,7 @@ def test_defaults(qmail_home: QmailHome) -> None:
     assert found.hosts.listed is None
     assert (found.valid.text, found.valid.rules, found.valid.default_host) == (None, None, b"mx.bench.test")
     assert (found.databytes, found.greetdelay, found.tags) == (0, 0, {})
-    assert [rule.line for rule in found.rules.rules] == [rule.line for rule in parse(TEXT, TERMS).rules]
+    assert found.rules is RULES
     assert found.rcptcheck is found.rcptcallout is None
 
 
@@ -80,6 +79,15 @@ def test_the_sites_own_words(qmail_home: QmailHome) -> None:
 
     assert found.rules.rules[0].action.verb == "accept"
     assert list(found.tags) == ["home"]
+
+
+def test_the_default_rules_are_the_same_for_who_has_words_of_his_own(qmail_home: QmailHome) -> None:
+    qmail_home.write("tags", "home env HOME=yes")
+
+    found = config(qmail_home)
+
+    assert found.rules is RULES
+    assert set(found.vocabulary) == {*TERMS, "home"}
 
 
 def test_every_setting_has_a_meaning() -> None:

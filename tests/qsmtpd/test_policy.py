@@ -8,16 +8,15 @@ from qsmtpd.checks.base import LookupFailedError, Mail
 from qsmtpd.checks.validrcpt import ValidRcpt
 from qsmtpd.policy import HOPS_MAX, Disposal, Policy
 from qsmtpd.rules.atonce import complete
-from qsmtpd.rules.default import TEXT
 from qsmtpd.ruling import Verdict
+from tests.conftest import DEFAULT_RULES
 from tests.qsmtpd.world import DictLookups, Settings, mail
 
-DEFAULT = TEXT.decode()
 GOOD, BAD, FOREIGN = b"good@bench.test", b"bad@bench.test", b"x@elsewhere.test"
 
 
 def policy(
-        text: str = DEFAULT, lookups: DictLookups | None = None, relay: bytes | None = None,
+        text: str = DEFAULT_RULES, lookups: DictLookups | None = None, relay: bytes | None = None,
         env: dict[str, bytes] | None = None, valid: bool = True, **values: object,
 ) -> Policy:
     """Where good@bench.test exists and bad@bench.test does not."""

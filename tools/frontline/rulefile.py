@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from qsmtpd.rules import printer
-from qsmtpd.rules.default import TEXT
+from qsmtpd.rules.default import RULES
 from qsmtpd.rules.expression import Any
 from qsmtpd.rules.faults import faults
 from qsmtpd.rules.parse import parse
@@ -17,8 +17,10 @@ from .findings import Finding, error, note, warning
 
 def read(text: bytes | None, vocabulary: Mapping[str, Term]) -> Rules | None:
     """The rules, the default ones for None; None when they are wrong."""
+    if text is None:
+        return RULES
     try:
-        return parse(TEXT if text is None else text, vocabulary)
+        return parse(text, vocabulary)
     except ValueError:
         return None
 

@@ -1,12 +1,19 @@
 """The rules of a site that has none of its own."""
 
-from qsmtpd.rules.default import TEXT
+from qsmtpd.rules.default import RULES
 from qsmtpd.rules.parse import parse
 from qsmtpd.rules.unreachable import unreachable
 from qsmtpd.rules.vocabulary import DNS, FILE, TERMS
-from tests.qsmtpd.rules import reference
+from tests.conftest import DEFAULT_RULES
+from tests.qsmtpd.rules import reference, shapes
 
-RULES = parse(TEXT, TERMS)
+
+def test_they_are_those_of_the_file_that_is_there_to_be_copied() -> None:
+    """The lines too: in the log they are the names of the rules."""
+    read = parse(DEFAULT_RULES.encode(), TERMS).rules
+
+    assert [(rule.line, shapes.of_rule(rule)) for rule in RULES.rules] == [(rule.line, shapes.of_rule(rule)) for rule in read]
+    assert [rule.names for rule in RULES.rules] == [rule.names for rule in read]
 
 
 def test_every_rule_can_be_reached() -> None:
