@@ -5,7 +5,7 @@ What the checks need they read when a rule first asks for them (catalogue.py).
 
 from . import catalogue
 from .checks.rcpthosts import RcptHosts
-from .checks.validrcpt import RecipientsRule, ValidRcpt
+from .checks.validrcpt import ValidRcpt
 from .qmail.control import Control, digits
 from .qmail.settings import Setting, Settings
 from .rules import files
@@ -120,12 +120,14 @@ def _ask_others(config: Config) -> "tuple[AsksRecipient | None, RcptCallout | No
     return program, server
 
 
-def _recipients(control: Control) -> tuple[RecipientsRule, ...] | None:
+def _recipients(control: Control) -> "Has | None":
     lines = control.lines("recipients")
     if lines is None:
         return None
+    from .checks.recipients import Recipients  # noqa: PLC0415 - for those who come from s/qmail
+
     try:
-        return tuple(RecipientsRule(line) for line in lines)
+        return Recipients(lines).have
     except ValueError as error:
         raise control.error("recipients", str(error)) from error
 
@@ -134,4 +136,5 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .checks.base import Check
     from .checks.rcptcallout import RcptCallout
+    from .checks.validrcpt import Has
     from .policy import AsksRecipient

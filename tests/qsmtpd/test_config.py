@@ -19,7 +19,7 @@ def test_defaults(qmail_home: QmailHome) -> None:
 
     assert found.smtpgreeting == found.localiphost == found.envnoathost == b"mx.bench.test"
     assert found.hosts.listed is None
-    assert (found.valid.text, found.valid.rules, found.valid.default_host) == (None, None, b"mx.bench.test")
+    assert (found.valid.text, found.valid.recipients, found.valid.default_host) == (None, None, b"mx.bench.test")
     assert (found.databytes, found.greetdelay, found.tags) == (0, 0, {})
     assert found.rules is RULES
     assert found.rcptcheck is found.rcptcallout is None
