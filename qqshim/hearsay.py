@@ -1,11 +1,11 @@
-"""What the session says of the words of the rules (QQTAGS), as far as it is ours to hear: qsmtpd/rules/words.py has its shape.
+"""What the session says of the words of the rules (QQTAGS), as far as it is ours to hear: qsmtpd/rules/told.py has its shape.
 
 It was written before the message came.  If rules about the message have put recipients aside since then, the envelope is
 another than the one that the words are about, and only what they say of all recipients alike is of use.
 """
 
+from qsmtpd.rules.told import Told, read_told
 from qsmtpd.rules.vocabulary import RCPT
-from qsmtpd.rules.words import Told, read_told
 
 
 class Hearsay:

@@ -77,6 +77,40 @@ class HopCounter:
         self._line = lines[-1][:9]
 
 
+class Body:
+    """Both for one message: a body with its header.
+
+    size  bytes so far, as they are stored
+    hops  see HopCounter
+    rest  see DotDecoder
+    """
+
+    __slots__ = ("_decoder", "_hops", "size")
+
+    def __init__(self) -> None:
+        self._decoder = DotDecoder()
+        self._hops = HopCounter()
+        self.size = 0
+
+    def feed(self, data: bytes) -> bytes | None:
+        """What is to be stored of the next piece; None for a stray newline: the message has to be given up."""
+        try:
+            stored = self._decoder.feed(data)
+        except StrayNewlineError:
+            return None
+        self.size += len(stored)
+        self._hops.feed(stored)
+        return stored
+
+    @property
+    def rest(self) -> bytes | None:
+        return self._decoder.rest
+
+    @property
+    def hops(self) -> int:
+        return self._hops.hops
+
+
 def _is_hop(line: bytes) -> bool:
     return line[:9].lower().startswith((b"received", b"delivered"))
 

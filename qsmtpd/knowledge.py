@@ -19,7 +19,7 @@ class Knowledge:
     values  name: True, False, None for unknown, or a number.  What was not asked is not there
     """
 
-    __slots__ = ("_checks", "_fresh", "_learned", "_limits", "_lookups", "_mail", "_make", "_vocabulary", "values")
+    __slots__ = ("_checks", "_counted", "_fresh", "_learned", "_limits", "_lookups", "_mail", "_make", "_vocabulary", "values")
 
     def __init__(
             self, mail: "Mail", lookups: "Lookups", vocabulary: "Mapping[str, Term]", limits: "Limits",
@@ -32,6 +32,7 @@ class Knowledge:
         self._limits = limits
         self._make = make
         self._checks: dict[str, Check] = {}
+        self._counted: tuple[str, ...] = ()
         self._learned: list[list[str] | None] = [None] * len(STAGES)
         self._fresh: list[str] = []
 
@@ -42,10 +43,15 @@ class Knowledge:
                 for name in names:
                     del self.values[name]
                 names.clear()
+        if stage < RCPT:
+            for name in self._counted:
+                del self.values[name]
+            self._counted = ()
 
     def learned(self, stage: int) -> "dict[str, bool | float | None]":
         """What was learned of one stage."""
-        return {name: self.values[name] for name in self._learned[stage] or ()}
+        names = self._learned[stage] or ()
+        return {name: self.values[name] for name in (names if stage != RCPT else (*self._counted, *names))}
 
     def news(self) -> "tuple[bytes | None, bytes | None]":
         """What was found out since this was last asked, for the log: words that hold, and all others with their values."""
@@ -77,11 +83,14 @@ class Knowledge:
                 learned.remove(name)
 
     def count(self, names: tuple[str, ...]) -> None:
-        """Know these words of checks/counts.py about a recipient of whom nothing is known yet: cheaper than to ask for each."""
+        """Know these words of checks/counts.py, always the same in a transaction, about its next recipient.
+
+        What they were for the one before need not be forgotten first, and nobody has to ask for each.
+        """
+        values, mail, limits = self.values, self._mail, self._limits
         for name in names:
-            self.values[name] = COUNTS[name](self._mail, self._limits)
-        if names:
-            self._learned[RCPT] = [*(self._learned[RCPT] or ()), *names]
+            values[name] = COUNTS[name](mail, limits)
+        self._counted = names
 
     async def ask(self, names: tuple[str, ...]) -> None:
         """Find out about those of the names that are not known and cheapest to ask."""

@@ -9,7 +9,7 @@ from .checks.base import Mail
 from .config import Config
 from .drivers.conversation import Conversation
 from .drivers.journal import Journal
-from .drivers.stdio import BlockingQueue, DescriptorWire
+from .drivers.stdio import DescriptorWire
 from .lookups.blocking import BlockingLookups
 from .policy import Policy
 from .qmail import env, logline, process
@@ -52,6 +52,7 @@ def serve(identity: str) -> bool:
     home, control_directory = env.qmail_home(), env.control_directory()
     posix.chdir(home)
     control = Control(control_directory)
+    control.take_stock()
     config = Config(control)
     peer = env.peer()
     wire = DescriptorWire(config.timeoutsmtpd, config.session_timeout)
@@ -61,13 +62,19 @@ def serve(identity: str) -> bool:
         control, home, now=time.time(), note=journal.note_lookup, early=wire.early, seed=seed)
     policy = Policy(config, Mail(peer, env.get), lookups, journal.note_rule)
     session = Session(config.smtpgreeting, config.databytes, config.maxnotimpl)
-    queue = BlockingQueue(_path(env.get("QMAILQUEUE") or b"bin/qmail-queue"), _path(config.holdqueue))
     conversation = Conversation(
-        session=session, policy=policy, peer=peer, wire=wire, queue=queue, journal=journal,
+        session=session, policy=policy, peer=peer, wire=wire, queue=lambda: queue(config), journal=journal,
         own_fields=config.rules.fields(), cpu_ms=cpu_ms)
     ended_well = complete(conversation.run())
     complete(lookups.finish(wire.let_go))
     return ended_well
+
+
+def queue(config: Config) -> "BlockingQueue":
+    """For the messages of a session."""
+    from .drivers.blockingqueue import BlockingQueue  # noqa: PLC0415 - most sessions of a busy server never get so far
+
+    return BlockingQueue(_path(env.get("QMAILQUEUE") or b"bin/qmail-queue"), _path(config.holdqueue))
 
 
 def cpu_ms() -> int:
@@ -77,3 +84,8 @@ def cpu_ms() -> int:
 
 def _path(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .drivers.blockingqueue import BlockingQueue

@@ -1,7 +1,7 @@
 """What the rules of the site say at a stage of the session, as a reply to speak and things to do."""
 
 from .replies import Reply
-from .rules.evaluate import none_holds, read_some, still_open
+from .rules.evaluate import none_holds, only_words, read_some, still_open
 from .rules.vocabulary import RCPT
 
 
@@ -51,7 +51,7 @@ class Ruling:
     shadows  line: how often its rule would have acted
     """
 
-    __slots__ = ("_knowledge", "_log", "_mail", "_open", "_rules", "_trace", "shadows")
+    __slots__ = ("_knowledge", "_log", "_mail", "_open", "_open_words", "_rules", "_trace", "shadows")
 
     def __init__(self, rules: "Rules", mail: "Mail", knowledge: "Knowledge", log: "Log", trace: "Trace | None") -> None:
         """log  is given the line number and the text of each "log" rule that holds."""
@@ -61,11 +61,17 @@ class Ruling:
         self._log = log
         self._trace = trace
         self.shadows: dict[int, int] = {}
-        self._open: tuple[Rule, ...] | None = None
+        self.begin()
 
     def begin(self) -> None:
         """The client has said HELO or MAIL: for its next recipient all rules are read."""
-        self._open = None
+        self._open: tuple[Rule, ...] | None = None
+        self._open_words: tuple[str, ...] | None = None
+
+    def silent(self) -> bool:
+        """Whether at(RCPT) would come to NOTHING, found out at the least cost; False when that is not known yet."""
+        words = self._open_words
+        return words is not None and list(map(self._knowledge.values.get, words)).count(False) == len(words)
 
     async def at(self, stage: int) -> Ruled:
         """Read the rules at a stage; its tarpits, log lines and shadows count when they speak there."""
@@ -73,15 +79,15 @@ class Ruling:
         if not rules:
             return NOTHING
         values = self._knowledge.values
-        if stage == RCPT and self._trace is None:
-            first = self._open is None
-            rules = still_open(rules, RCPT, values) if self._open is None else self._open
+        again = stage == RCPT and self._trace is None
+        if again and self._open is not None:
+            rules = self._open
             if none_holds(rules, values):
-                self._open = rules
                 return NOTHING
         reading = await read_some(rules, values, self._knowledge.ask, self._trace)
-        if stage == RCPT and self._trace is None and first:
+        if again and self._open is None:
             self._open = still_open(rules, RCPT, values)
+            self._open_words = only_words(self._open)
         if reading.rule is None and not reading.notes and not reading.shadows:
             return NOTHING
         for rule in reading.shadows:

@@ -14,7 +14,6 @@ State, and what moves it:
 from . import replies
 from .address import NotAsciiError, PathError, parse, require_ascii
 from .commands import COMMAND_MAX, TLS_RECORD, is_foreign, split
-from .dotstuff import DotDecoder, HopCounter, StrayNewlineError
 from .events import CLOSED, NEED_DATA, Chunk, Closed, Connected, Data, EndOfData, Helo, Mail, NeedData, Rcpt
 from .replies import Reply
 
@@ -56,8 +55,8 @@ class Session:
     """
 
     __slots__ = (
-        "_at", "_databytes", "_decoder", "_discarded", "_eof", "_hops", "_input", "_maxnotimpl", "_name", "_output", "_pending",
-        "_size", "_skipping", "_state", "_talk", "_unknown", "_utf8", "closing", "rule")
+        "_at", "_body", "_databytes", "_discarded", "_eof", "_input", "_maxnotimpl", "_name", "_output", "_pending",
+        "_skipping", "_state", "_talk", "_unknown", "_utf8", "closing", "rule")
 
     def __init__(self, name: bytes, databytes: int, maxnotimpl: int) -> None:
         self._databytes = databytes
@@ -70,12 +69,11 @@ class Session:
         self._output: list[bytes] = []
         self._eof = False
         self._skipping = False
-        self._discarded = self._talk = self._unknown = self._size = 0
+        self._discarded = self._talk = self._unknown = 0
         self._utf8 = False
         self.closing: Reply | None = None
         self.rule: str | None = None
-        self._decoder: DotDecoder
-        self._hops: HopCounter
+        self._body: Body
 
     @property
     def idle(self) -> bool:
@@ -118,7 +116,7 @@ class Session:
             if kind in (Rcpt, EndOfData):
                 self._talk = 0
             if kind is Data:
-                self._decoder, self._hops, self._size = DotDecoder(), HopCounter(), 0
+                self._begin_message()
         else:
             self._state = AFTER_REFUSED.get(kind, self._state)
         self._pending = None
@@ -149,22 +147,25 @@ class Session:
 
     # The message
 
+    def _begin_message(self) -> None:
+        from .dotstuff import Body  # noqa: PLC0415 - most sessions of a busy server never get so far
+
+        self._body = Body()
+
     def _message(self) -> "Chunk | NeedData | Closed | None":
         """The next piece; None when the end of the message became the pending event, or the session was closed."""
         data, self._input, self._at = self._input[self._at:], b"", 0
         if not data:
             return self._at_end_of_input()
-        try:
-            stored = self._decoder.feed(data)
-        except StrayNewlineError:
+        body = self._body
+        stored = body.feed(data)
+        if stored is None:
             self._break_off("newline", replies.STRAY_NEWLINE)
             return None
-        self._size += len(stored)
-        self._hops.feed(stored)
-        if self._decoder.rest is not None:
-            self._input = self._decoder.rest
-            self._pending = EndOfData(self._size, self._hops.hops)
-        if stored and not (self._databytes and self._size > self._databytes):
+        if body.rest is not None:
+            self._input = body.rest
+            self._pending = EndOfData(body.size, body.hops)
+        if stored and not (self._databytes and body.size > self._databytes):
             return Chunk(stored)
         return None
 
@@ -266,4 +267,6 @@ class Session:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .dotstuff import Body
+
     Event = Connected | Helo | Mail | Rcpt | Data | Chunk | EndOfData

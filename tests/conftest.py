@@ -74,11 +74,14 @@ class QmailHome:
         (self.control / name).write_text(text if text.endswith("\n") else f"{text}\n")
 
     def queue_program(self, body: str) -> Path:
-        """Make bin/qmail-queue a shell script; $d is a fresh directory queued/PID.part."""
-        program = self.path / "bin/qmail-queue"
-        program.write_text(f'#!/bin/sh\nd={self.queued}/$$.part; mkdir "$d"\n{body}\n')
-        program.chmod(0o755)
-        return program
+        """Make bin/qmail-queue a shell script; $d is a fresh directory queued/PID.part.
+
+        It takes the place of another at once: a shell that starts with an empty one has nothing to do, and is content.
+        """
+        program, new = self.path / "bin/qmail-queue", self.path / "bin/qmail-queue.new"
+        new.write_text(f'#!/bin/sh\nd={self.queued}/$$.part; mkdir "$d"\n{body}\n')
+        new.chmod(0o755)
+        return new.rename(program)
 
     def messages(self) -> list[tuple[bytes, bytes]]:
         """The messages so far whose envelope has its end, as qmail-queue would queue them: message, envelope."""

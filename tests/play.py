@@ -133,7 +133,7 @@ class Played:
         self.policy = Policy(config, Mail(PEER, env.get), lookups, journal.note_rule)
         self.quit = complete(Conversation(
             session=Session(config.smtpgreeting, config.databytes, config.maxnotimpl), policy=self.policy, peer=PEER,
-            wire=self.wire, queue=self.queue, journal=journal, own_fields=config.rules.fields()).run())
+            wire=self.wire, queue=lambda: self.queue, journal=journal, own_fields=config.rules.fields()).run())
 
     def _log(self, lines: list[tuple[str, Pairs]]) -> None:
         self.lines += [(event, dict(pairs)) for event, pairs in lines]

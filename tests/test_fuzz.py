@@ -16,7 +16,7 @@ from qsmtpd.checks.base import Mail
 from qsmtpd.config import Config
 from qsmtpd.drivers.conversation import Conversation
 from qsmtpd.drivers.journal import Journal
-from qsmtpd.policy import Disposal, Policy
+from qsmtpd.policy import Policy
 from qsmtpd.qmail import logline
 from qsmtpd.qmail.control import Control
 from qsmtpd.qmail.env import Peer
@@ -24,8 +24,9 @@ from qsmtpd.qmail.outcome import Outcome
 from qsmtpd.rules.atonce import complete
 from qsmtpd.rules.rule import VERBS, Rule, draw
 from qsmtpd.rules.vocabulary import MESSAGE, RCPT
-from qsmtpd.ruling import Ruled, Ruling, Verdict
+from qsmtpd.ruling import NOTHING, Ruled, Ruling, Verdict
 from qsmtpd.session import Session
+from qsmtpd.transaction import Disposal, Transaction
 from tests.play import ScriptedWire, environment
 from tests.qsmtpd import chance
 from tests.qsmtpd.rules import reference
@@ -120,13 +121,19 @@ class Witness(Ruling):
     """
 
     eager = False
+    was_silent = False
     rules: tuple[Rule, ...] = ()
     verbs: list[str]
     words: list[reference.Values]
     files: chance.Files
 
+    def silent(self) -> bool:
+        self.was_silent = super().silent()
+        return False
+
     async def at(self, stage: int) -> Ruled:
         ruled = await super().at(stage)
+        assert stage != RCPT or not self.was_silent or ruled is NOTHING
         in_sight = reference.in_sight(self.rules, stage, chance.WORDS)
         if self.eager:
             await self._knowledge.ask_all(tuple(sorted(set().union(*[wanted(rule) for rule in in_sight]))))
@@ -244,29 +251,45 @@ class Watched(Policy):
         missing = missing and self.world.valid != "absent"
         return mail.sender == b"#@[]" or not ours or missing or mail.recipient in self.world.refused
 
+    def _begun(self) -> Transaction:
+        return WatchedTransaction(self, super()._begun())  # type: ignore[return-value]  # it does what one does
+
+
+class WatchedTransaction:
+    """What a Transaction says, and what has to be true of it."""
+
+    def __init__(self, policy: Watched, transaction: Transaction) -> None:
+        self.policy = policy
+        self.transaction = transaction
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.transaction, name)
+
     async def header(self, text: bytes) -> list[bytes]:
-        self.ruling.verbs.clear()
-        return await super().header(text)
+        self.policy.ruling.verbs.clear()
+        return await self.transaction.header(text)
 
     async def message(self, size: int, hops: int) -> Disposal:
-        self.ruling.verbs.clear()
-        disposal = await super().message(size, hops)
-        too_big = 0 < self.config.databytes < size
+        policy = self.policy
+        policy.ruling.verbs.clear()
+        disposal = await self.transaction.message(size, hops)
+        too_big = 0 < policy.config.databytes < size
         if hops >= 100 or too_big:
             assert disposal.verdict is not None
             assert disposal.verdict.reply.code == (554 if hops >= 100 else 552)
         else:
-            self.check_disposal(disposal, self.ruling.verbs)
+            self.check(disposal, policy.ruling.verbs)
         if disposal.verdict is None and disposal.envelope:
-            self.expected.append((self.mail.sender or b"", disposal.envelope))
+            policy.expected.append((policy.mail.sender or b"", disposal.envelope))
         return disposal
 
-    def check_disposal(self, disposal: Disposal, verbs: list[str]) -> None:
+    def check(self, disposal: Disposal, verbs: list[str]) -> None:
         """The page of the language says: one defers, all are; all refuse, so do we; else who accepts gets it."""
-        assert len(verbs) == len(self.taken)
+        taken, quarantineto = self.policy.taken, self.policy.config.quarantineto
+        assert len(verbs) == len(taken)
         all_refuse = set(verbs) <= set(REFUSING)
         jail = not set(verbs).isdisjoint((*REFUSING, "quarantine"))
-        if "defer" in verbs or (jail and not all_refuse and not self.config.quarantineto):
+        if "defer" in verbs or (jail and not all_refuse and not quarantineto):
             assert disposal.verdict is not None
             assert disposal.verdict.reply.code // 100 == 4
         elif all_refuse:
@@ -274,8 +297,8 @@ class Watched(Policy):
             assert disposal.verdict.reply.code >= 400
         else:
             assert disposal.verdict is None
-            accepted = [who for who, verb in zip(self.taken, verbs, strict=True) if verb == "accept"]
-            assert disposal.envelope == accepted + ([self.config.quarantineto] if jail else [])
+            accepted = [who for who, verb in zip(taken, verbs, strict=True) if verb == "accept"]
+            assert disposal.envelope == accepted + ([quarantineto] if jail else [])
             assert len(disposal.aside) == len(verbs) - len(accepted)
             event("a message was taken")
 
@@ -309,7 +332,7 @@ class Played:
         self.policy = Watched(config, site, world, journal.note_rule, eager=eager)
         complete(Conversation(
             session=Session(config.smtpgreeting, config.databytes, config.maxnotimpl), policy=self.policy, peer=site.peer,
-            wire=self.wire, queue=self.queue, journal=journal, own_fields=config.rules.fields()).run())
+            wire=self.wire, queue=lambda: self.queue, journal=journal, own_fields=config.rules.fields()).run())
         self.world = world
         self.codes = replies(self.wire.answer)
         self._check()

@@ -92,10 +92,13 @@ def test_a_message_costs_what_its_recipients_are(text: str) -> None:
         for number in range(recipients):
             complete(of.recipient(GOOD if number % 2 else b"postmaster"))
 
+        transaction = of.transaction
+        assert transaction
+
         def work() -> None:
-            complete(of.for_queue())
-            complete(of.header(b"To: good@bench.test\nFrom: a@far.test\n\n"))
-            complete(of.message(100, 0))
+            complete(transaction.for_queue())
+            complete(transaction.header(b"To: good@bench.test\nFrom: a@far.test\n\n"))
+            complete(transaction.message(100, 0))
         return lines_run(work)
 
     small, large = message(100), message(1000)

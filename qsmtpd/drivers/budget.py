@@ -9,7 +9,7 @@ all of it a message that grows is given up, with 451: the disk does not keep up 
 """
 
 from .admission import Admission
-from .conversation import FullError
+from .reception import FullError
 
 AT_ONCE = 65536
 """Taken for a message when it begins: its header is gathered elsewhere (headersection.py), before anything is counted."""

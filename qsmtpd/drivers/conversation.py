@@ -5,16 +5,9 @@ It awaits only its wire and its queue, so it serves the driver that blocks and t
 
 import time
 
-from .. import replies
-from ..checks.base import LookupFailedError
 from ..events import Chunk, Closed, Connected, Data, EndOfData, Helo, Mail, NeedData, Rcpt
-from ..qmail.control import ControlError
-from ..qmail.env import Peer
-from ..replies import Reply
 from ..ruling import Verdict
 
-REFUSED_LATER = 554
-"""What checks that remember are told of a message that was put aside for somebody."""
 KNOWN = {True: "valid", False: "invalid", None: "unchecked"}
 FOREIGN = "foreign"
 """In the place of those, for a recipient whose domain is not ours."""
@@ -23,45 +16,26 @@ EARLY = (b"helo", b"mail")
 """Who is refused there, and is still heard of, has not cared."""
 
 
-class FullError(OSError):
-    """There is no room for a message; str() is what is exhausted: "memory", "messages", or "netblock", a network's share."""
-
-
-class ShutdownError(Exception):
-    """We are asked to end, and the client is between two messages."""
-
-
-ENDS: "tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, Reply | None], ...]" = (
-    (TimeoutError, "timeout", replies.TIMEOUT),
-    (ConnectionError, "gone", None),
-    (ShutdownError, "shutdown", replies.SHUTDOWN),
-    ((LookupFailedError, ControlError), "fault", replies.CONTROLS),
-    (MemoryError, "fault", replies.OUT_OF_MEMORY),
-    (Exception, "fault", replies.INTERNAL),
-)
-"""What ends a session before the client does, the verdict in the log, and what he hears."""
-
-
 class Conversation:
     """Brings a Session, a Policy, a Wire, a Queue and a Journal together.
 
+    queue       makes the queue of the session's messages, when the first begins
     own_fields  names of header fields that are ours to write: what comes in under them is left out
-    cpu_ms      what the session has cost, None where one process has many
+    cpu_ms      tells what the session has cost, None where one process has many
     """
 
     __slots__ = (
         "_code",
         "_cpu_ms",
-        "_filter",
         "_journal",
         "_own_fields",
         "_peer",
         "_policy",
         "_queue",
+        "_reception",
         "_refused_at",
         "_refused_early",
         "_rule",
-        "_section",
         "_sender_noted",
         "_session",
         "_started",
@@ -70,8 +44,8 @@ class Conversation:
     )
 
     def __init__(
-            self, *, session: "Session", policy: "Policy", peer: Peer, wire: "Wire", queue: "Queue", journal: "Journal",
-            own_fields: tuple[bytes, ...], cpu_ms: "Callable[[], int | None]" = lambda: None,
+            self, *, session: "Session", policy: "Policy", peer: "Peer", wire: "Wire", queue: "Callable[[], Queue]",
+            journal: "Journal", own_fields: tuple[bytes, ...], cpu_ms: "Callable[[], int | None] | None" = None,
     ) -> None:
         self._session = session
         self._policy = policy
@@ -81,8 +55,7 @@ class Conversation:
         self._journal = journal
         self._own_fields = own_fields
         self._cpu_ms = cpu_ms
-        self._section: HeaderSection | None = None
-        self._filter: FieldFilter
+        self._reception: Reception | None = None
         self._started = time.monotonic()
         self._verdict = "eof"
         self._rule: str | None = None
@@ -105,7 +78,8 @@ class Conversation:
                     else:
                         self._session.receive_eof()
                 elif isinstance(event, Chunk):
-                    await self._take(event.data)
+                    assert self._reception  # since DATA
+                    await self._reception.take(event.data)
                 else:
                     await self._respond(event)
             self._note_the_end()
@@ -113,7 +87,8 @@ class Conversation:
             self._break_off(error)
         self._policy.end()
         await self._wire.close(self._session.data_to_send(), linger=self._verdict != "quit")
-        await self._queue.abort()
+        if self._reception is not None:
+            await self._reception.abort()
         self._note_session()
         return self._verdict == "quit"
 
@@ -150,86 +125,30 @@ class Conversation:
         if isinstance(event, Data):
             return await self._data()
         if isinstance(event, EndOfData):
-            return await self._end_of_data(event)
+            assert self._reception  # as above
+            return await self._reception.end(event.size, event.hops)
         if isinstance(event, Helo):
             return await self._policy.helo(event.name, event.extended)
         return await self._policy.connect()
 
     async def _data(self) -> Verdict:
-        policy = self._policy
-        try:
-            await self._queue.open(await policy.for_queue(), policy.hold)
-        except FullError as error:
-            return Verdict(replies.NO_ROOM, str(error))
-        except OSError as error:
-            self._fault(error)
-            return Verdict(replies.NO_QUEUE)
-        from ..headersection import FieldFilter, HeaderSection  # noqa: PLC0415 - most sessions of a busy server never get so far
+        if self._reception is None:
+            from .reception import Reception  # noqa: PLC0415 - most sessions of a busy server never get so far
 
-        self._section = HeaderSection()
-        self._filter = FieldFilter(self._own_fields)
-        return Verdict(replies.GO_AHEAD)
-
-    async def _take(self, data: bytes) -> None:
-        """A piece of the message: its header is first looked at, what follows is passed on."""
-        section = self._section
-        if section is None:
-            await self._queue.write(self._filter.feed(data))
-        elif section.feed(data):
-            await self._begin(section)
-
-    async def _begin(self, section: "HeaderSection") -> None:
-        """The header is there: our own fields, the Received field, and what has come so far."""
-        from ..qmail import received  # noqa: PLC0415 - most sessions of a busy server never get so far
-
-        self._section = None
-        fields = await self._policy.header(section.text)
-        mail = self._policy.mail
-        ours = b"".join([field + b"\n" for field in fields])
-        trace = received.smtp(self._peer, mail.helo, mail.protocol, time.time())
-        await self._queue.write(ours + trace + self._filter.feed(section.text + section.rest))
-
-    async def _end_of_data(self, event: EndOfData) -> Verdict:
-        if self._section is not None:
-            self._section.finish()
-            await self._begin(self._section)
-        disposal = await self._policy.message(event.size, event.hops)
-        verdict = disposal.verdict or await self._hand_over(disposal.envelope)
-        if disposal.verdict is not None:
-            await self._queue.abort()
-        number = self._queue.number
-        for address, verb, rule in disposal.aside:
-            self._journal.note("aside", [("qp", number), ("to", address), ("verdict", verb.encode()), ("rule", rule.encode())])
-        # What nobody gets as it is speaks for nobody, though the client is told 250.
-        await self._policy.knowledge.tell(REFUSED_LATER if disposal.aside else verdict.reply.code)
-        self._note_message(event.size, number, len(disposal.envelope), verdict)
-        return verdict
-
-    async def _hand_over(self, envelope: list[bytes]) -> Verdict:
-        """Have the message queued for these recipients, or for nobody."""
-        await self._queue.write(self._filter.finish())
-        if not envelope:
-            await self._queue.abort()
-            return Verdict(replies.queued(time.time(), self._queue.number))
-        outcome = await self._queue.finish(self._policy.mail.sender or b"", envelope)
-        self._policy.mail.score = outcome.score
-        if outcome.code:
-            return Verdict(Reply(outcome.code, outcome.status, *outcome.lines), "queue")
-        return Verdict(replies.queued(time.time(), self._queue.number))
+            self._reception = Reception(self._policy, self._queue(), self._journal, self._peer, self._own_fields)
+        assert self._policy.transaction  # for a recipient was accepted
+        return await self._reception.begin(self._policy.transaction)
 
     def _break_off(self, error: Exception) -> None:
-        why, reply = next((why, reply) for kind, why, reply in ENDS if isinstance(error, kind))
-        if why == "fault":
-            self._fault(error)
-        self._verdict = why
+        from .ends import FAULT, end  # noqa: PLC0415 - most sessions end as they should
+
+        self._verdict, reply = end(error)
+        if self._verdict == FAULT:
+            self._journal.fault(error)
         if reply is not None:
             self._session.close(reply)
 
     # The log (docs/log.md)
-
-    def _fault(self, error: BaseException) -> None:
-        self._journal.note("fault", [("why", f"{type(error).__name__}: {error}".encode("utf-8", "replace"))])
-        self._journal.write()
 
     def _note_recipient(self, verdict: Verdict) -> None:
         mail = self._policy.mail
@@ -240,31 +159,19 @@ class Conversation:
             ("from", sender), ("to", mail.recipient), ("is", KNOWN[mail.known] if mail.ours else FOREIGN),
             ("code", verdict.reply.code), ("rule", verdict.rule), ("tags", held), ("asked", others)])
 
-    def _note_message(self, size: int, number: int, recipients: int, verdict: Verdict) -> None:
-        held, others = self._policy.knowledge.news()
-        self._journal.note("message", [
-            ("qp", number), ("from", self._policy.mail.sender), ("rcpts", recipients), ("size", size),
-            ("code", verdict.reply.code), ("rule", _encoded(verdict.rule)), ("tags", held), ("asked", others),
-            ("waited", self._policy.mail.waited)])
-        self._journal.write()
-
     def _note_session(self) -> None:
         mail, peer, wire = self._policy.mail, self._peer, self._wire
         held, others = self._policy.knowledge.of_session()
         shadows = ",".join([f"{line}:{times}" for line, times in self._policy.ruling.shadows.items()])
         self._journal.note("session", [
             ("ip", peer.ip), ("ptr", peer.host), ("helo", mail.helo), ("from", mail.sender), ("tags", held), ("asked", others),
-            ("rule", _encoded(self._rule)), ("verdict", self._verdict.encode()), ("code", self._code or None),
+            ("rule", self._rule), ("verdict", self._verdict.encode()), ("code", self._code or None),
             ("at", self._refused_at), ("early", self._refused_early or None), ("rcpt", mail.rcpt), ("good", mail.good),
             ("bad", mail.bad),
             ("in", wire.bytes_in), ("out", wire.bytes_out),
-            ("ms", int((time.monotonic() - self._started) * 1000)), ("cpu-ms", self._cpu_ms()),
+            ("ms", int((time.monotonic() - self._started) * 1000)), ("cpu-ms", self._cpu_ms and self._cpu_ms()),
             ("shadow", shadows.encode() or None)])
         self._journal.write()
-
-
-def _encoded(rule: str | None) -> bytes | None:
-    return None if rule is None else rule.encode()
 
 
 TYPE_CHECKING = False
@@ -272,11 +179,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Protocol
 
-    from ..headersection import FieldFilter, HeaderSection
     from ..policy import Policy
-    from ..qmail.outcome import Outcome
+    from ..qmail.env import Peer
     from ..session import Session
     from .journal import Journal
+    from .reception import Queue, Reception
 
     Question = Connected | Helo | Mail | Rcpt | Data | EndOfData
 
@@ -303,25 +210,3 @@ if TYPE_CHECKING:
 
             linger  the client may still be sending, and must be able to read them all the same
             """
-
-    class Queue(Protocol):
-        """One queue program at a time.
-
-        number  of the last message: its process id, or what stands for one; it may be known only when the message is queued
-        """
-
-        number: int
-
-        async def open(self, told: dict[bytes, bytes], hold: bool) -> None:
-            """Start it; OSError when that cannot be.
-
-            told  variables for its environment
-            hold  it is the one that holds messages
-            """
-
-        async def write(self, data: bytes) -> None: ...
-
-        async def finish(self, sender: bytes, recipients: list[bytes]) -> Outcome: ...
-
-        async def abort(self) -> None:
-            """End the one that runs, if one does, with nothing queued."""

@@ -59,10 +59,15 @@ class Conversations:
             note=journal.note_lookup, early=connection.early, seed=seed, now=time.time(), environment=environment)
         policy = Policy(config, Mail(peer, config.control.variable), lookups, journal.note_rule)
         visit.session = Session(config.smtpgreeting, config.databytes, config.maxnotimpl)
-        visit.queue = CountedQueue(self._queues, config, peer.ip, environment, journal.note)
         return Conversation(
-            session=visit.session, policy=policy, peer=peer, wire=connection, queue=visit.queue, journal=journal,
-            own_fields=config.own_fields)
+            session=visit.session, policy=policy, peer=peer, wire=connection, journal=journal, own_fields=config.own_fields,
+            queue=partial(self._queue, visit, config, environment, journal))
+
+    def _queue(
+            self, visit: "Visit", config: "SharedConfig", environment: "Callable[[], dict[bytes, bytes]]", journal: Journal,
+    ) -> "Queue":
+        visit.queue = CountedQueue(self._queues, config, visit.peer.ip, environment, journal.note)
+        return visit.queue
 
 
 async def turned_away(connection: "Connection | None" = None, words: bytes = b"") -> bool:
@@ -93,5 +98,6 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .journal import Log
     from .queues import Queues
+    from .reception import Queue
     from .site import SharedConfig, Site
     from .visit import Visit

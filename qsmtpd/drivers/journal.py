@@ -25,6 +25,11 @@ class Journal:
         self._log(self._lines)
         self._lines.clear()
 
+    def fault(self, error: Exception) -> None:
+        """Something of ours went wrong; it is written at once."""
+        self.note("fault", [("why", f"{type(error).__name__}: {error}".encode("utf-8", "replace"))])
+        self.write()
+
     def note_lookup(self, why: bytes) -> None:
         """Something that was asked did not answer as it should."""
         self.note("lookup", [("why", why)])

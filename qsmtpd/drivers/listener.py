@@ -12,8 +12,8 @@ from .admission import Admission
 from .budget import Budget
 from .clientrules import ClientRules
 from .connection import Connection
-from .conversation import ShutdownError
 from .conversations import Conversations, turned_away
+from .ends import ShutdownError
 from .logpipe import LogPipe
 from .metrics import Figures
 from .peers import Peers

@@ -119,7 +119,7 @@ if TYPE_CHECKING:
     from ..qmail.logline import Pairs
     from ..qmail.outcome import Outcome
     from .committed import Arrive
-    from .conversation import Queue
+    from .reception import Queue
     from .site import SharedConfig
 
     Arrivals = Callable[[Control], Arrive]

@@ -126,7 +126,7 @@ class BlockingLookups:
 
         The file is read, not mapped: a file that somebody truncates must not end us by SIGBUS.
         """
-        database = self._database(name)
+        database = self._databases[name] if name in self._databases else self._database(name)
         if database is None:
             return None
         try:

@@ -22,11 +22,22 @@ class Control:
     variable  gives the value of a variable, None when it is not set: those of the process, or of a connection
     """
 
-    __slots__ = ("directory", "variable")
+    __slots__ = ("_names", "directory", "variable")
 
     def __init__(self, directory: str, variable: "Callable[[str], bytes | None]" = env.get) -> None:
         self.directory = directory
         self.variable = variable
+        self._names: frozenset[str] | None = None
+
+    def take_stock(self) -> None:
+        """Take it that no other files come, as a process of one session does: of thirty it looks for most are absent.
+
+        Where the directory may not be read each is tried all the same.
+        """
+        try:
+            self._names = frozenset(posix.listdir(self.directory))
+        except OSError:
+            pass
 
     def path(self, name: str) -> str:
         return f"{self.directory}/{name}"
@@ -42,6 +53,8 @@ class Control:
         Raises:
             ControlError: it is there and cannot be read.
         """
+        if self._names is not None and name not in self._names and "/" not in name:
+            return None
         try:
             fd = _open_read(self.path(name))
         except FileNotFoundError:

@@ -3,6 +3,7 @@
 It is a coroutine that awaits nothing but the asking, so it serves whoever looks up at once and whoever waits.
 """
 
+from .expression import Tag
 from .rule import DECIDING, SOFTENED, Rule, Rules
 
 
@@ -74,6 +75,12 @@ def none_holds(rules: "Iterable[Rule]", known: "Known") -> bool:
 def still_open(rules: "Iterable[Rule]", stage: int, known: "Known") -> tuple[Rule, ...]:
     """What is to be read again while what was learned before the stage stays: not the rules that do not hold by that."""
     return tuple([rule for rule in rules if rule.stage >= stage or rule.expression.value(known) is not False])
+
+
+def only_words(rules: tuple[Rule, ...]) -> tuple[str, ...] | None:
+    """The words that these rules are, when each is one word and no more; then none holds while all words are False."""
+    words = tuple([rule.expression.name for rule in rules if isinstance(rule.expression, Tag)])
+    return words if len(words) == len(rules) else None
 
 
 async def _value(rule: Rule, known: "Known", ask: "Ask") -> bool | None:

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from qqshim.hearsay import Hearsay, fitting
 from qsmtpd.rules.site import parse_tags, vocabulary
+from qsmtpd.rules.told import told
 from qsmtpd.rules.vocabulary import RCPT
-from qsmtpd.rules.words import told
 
 WORDS = vocabulary(parse_tags(b"vip env VIP\nlist rcpt list\n"))
 

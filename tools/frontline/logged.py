@@ -12,7 +12,7 @@ from qsmtpd.knowledge import Knowledge
 from qsmtpd.policy import Policy
 from qsmtpd.qmail.control import Control
 from qsmtpd.qmail.env import Peer
-from qsmtpd.rules import words
+from qsmtpd.rules import told
 from qsmtpd.rules.rule import NOTING, Rules
 from qsmtpd.rules.vocabulary import CONNECT
 from qsmtpd.ruling import Ruling
@@ -76,7 +76,7 @@ class LoggedConfig(Config):
         if len(text) >= CUT:
             text = text.rpartition(b",")[0]
         found = []
-        for name, value in words.read(text).items():
+        for name, value in told.read(text).items():
             term = self.vocabulary.get(name)
             if name.startswith("draw:"):
                 found.append(Known(CONNECT, name, value))

@@ -9,7 +9,7 @@ from qsmtpd import replies
 from qsmtpd.checks.base import LookupFailedError, Mail
 from qsmtpd.dotstuff import HopCounter
 from qsmtpd.headersection import HeaderSection
-from qsmtpd.policy import Disposal, Policy
+from qsmtpd.policy import Policy
 from qsmtpd.qmail import env
 from qsmtpd.qmail.control import ControlError
 from qsmtpd.qmail.env import Peer
@@ -17,6 +17,7 @@ from qsmtpd.replies import Reply
 from qsmtpd.rules.atonce import complete
 from qsmtpd.rules.vocabulary import CONTENT
 from qsmtpd.ruling import Ruled, Verdict
+from qsmtpd.transaction import Disposal, Transaction
 
 from .onlooker import Onlooker
 from .othercontrol import OtherControl
@@ -118,23 +119,24 @@ class Rehearsal:
             section.finish()
         hops = HopCounter()
         hops.feed(stored)
-        policy = self.policy
-        self._done(Step("data", b""), policy.for_queue())
+        transaction = self.policy.transaction
+        assert transaction  # for a recipient was accepted
+        self._done(Step("data", b""), transaction.for_queue())
         step = Step("header", b"")
-        for line in self._done(step, policy.header(section.text)) or ():
+        for line in self._done(step, transaction.header(section.text)) or ():
             step.notes.append("adds " + line.decode("ascii", "backslashreplace"))
         step = Step("message", b"")
-        disposal = self._done(step, policy.message(len(stored), hops.hops))
+        disposal = self._done(step, transaction.message(len(stored), hops.hops))
         if disposal is not None:
-            self._dispose(step, disposal)
+            self._dispose(step, disposal, transaction)
         self._content()
 
-    def _dispose(self, step: Step, disposal: Disposal) -> None:
+    def _dispose(self, step: Step, disposal: Disposal, transaction: Transaction) -> None:
         if disposal.verdict is not None:
             step.reply, step.rule = disposal.verdict.reply, disposal.verdict.rule
             self.over = True
             return
-        step.notes += ["is held" if self.policy.hold else "goes to the queue program"] if disposal.envelope else ["is dropped"]
+        step.notes += ["is held" if transaction.hold else "goes to the queue program"] if disposal.envelope else ["is dropped"]
         step.notes += [f"for {address.decode('ascii', 'backslashreplace')}" for address in disposal.envelope]
         step.notes += [f"{verb} for {address.decode('ascii', 'backslashreplace')} by rule {rule}"
                        for address, verb, rule in disposal.aside]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qsmtpd.drivers.budget import ALWAYS, TRIM_AGAIN, Budget
-from qsmtpd.drivers.conversation import FullError
+from qsmtpd.drivers.reception import FullError
 from tests.budgets import budget
 
 CLIENT, NEIGHBOUR, OTHER = b"192.0.2.1", b"192.0.2.2", b"198.51.100.1"

@@ -10,7 +10,7 @@ import pytest
 import uvloop
 
 from qsmtpd.drivers.connection import INPUT_MAX, Connection
-from qsmtpd.drivers.conversation import ShutdownError
+from qsmtpd.drivers.ends import ShutdownError
 from qsmtpd.drivers.wheel import Wheel
 
 BUFFER = 65536

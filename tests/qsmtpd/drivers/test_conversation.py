@@ -95,7 +95,7 @@ def test_what_the_log_says(qmail_home: QmailHome) -> None:
         "id": "1.1", "qp": 7, "from": b"a@b.test", "rcpts": 1, "size": 6, "code": 250, "rule": None, "tags": None,
         "asked": None, "waited": None}
     assert {name: session[name] for name in ("ip", "helo", "from", "rule", "verdict", "code", "rcpt", "good", "bad")} == {
-        "ip": b"192.0.2.1", "helo": b"c", "from": b"a@b.test", "rule": b"rcpthosts", "verdict": b"quit", "code": 553,
+        "ip": b"192.0.2.1", "helo": b"c", "from": b"a@b.test", "rule": "rcpthosts", "verdict": b"quit", "code": 553,
         "rcpt": 2, "good": 1, "bad": 0}
     assert session["asked"] == b"greetdelay:0,!banned,!blocked,!badmailfrom,!badrcptto,!relay"
     assert played.quit

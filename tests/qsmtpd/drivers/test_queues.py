@@ -7,8 +7,8 @@ import pytest
 
 from qsmtpd.drivers.budget import AT_ONCE, Budget
 from qsmtpd.drivers.committed import CommittedQueue
-from qsmtpd.drivers.conversation import FullError
 from qsmtpd.drivers.queues import CountedQueue, Queues
+from qsmtpd.drivers.reception import FullError
 from qsmtpd.drivers.site import Site
 from qsmtpd.drivers.spawned import SpawnedQueue
 from qsmtpd.qmail.control import Control

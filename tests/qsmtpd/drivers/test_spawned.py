@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from qsmtpd.drivers import spawned
+from qsmtpd.drivers.blockingqueue import BlockingQueue
 from qsmtpd.drivers.spawned import Room, SpawnedQueue
-from qsmtpd.drivers.stdio import BlockingQueue
 from qsmtpd.qmail import queue
 from qsmtpd.qmail.outcome import Outcome
 from qsmtpd.rules.atonce import complete

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsmtpd.rules.words import TOLD_MAX, read, read_told, told, written
+from qsmtpd.rules.told import TOLD_MAX, read, read_told, told
+from qsmtpd.rules.words import written
 
 TAGS = st.sampled_from(["relay", "dul", "spf-fail", "zen.example", "my_list"])
 FACTS = st.sampled_from(["load", "score", "draw:12", "draw:7"])
