@@ -1,20 +1,26 @@
-"""What a Session tells its driver.  A driver pulls one event at a time, and answers each that wants a reply with reply()."""
+"""What a Session tells its driver.  A driver pulls one event at a time, and answers each that wants a reply with reply().
+
+Each that wants one has `at`: where in the session it stands, as the log has it.
+"""
 
 
-class NeedData:
-    """Nothing more can be said before the client has: send data_to_send(), then receive_data() or receive_eof()."""
+class Signal:
+    """An event that is nothing but its name; there is one of each."""
+
+    __slots__ = ("at",)
+
+    def __init__(self, at: bytes = b"") -> None:
+        self.at = at
 
 
-class Closed:
-    """The session is over: send data_to_send(), close.  A queue program that runs must not get its envelope."""
-
-
-NEED_DATA = NeedData()
-CLOSED = Closed()
-
-
-class Connected:
-    """The connection stands; the reply is the greeting, or a refusal."""
+NEED_DATA = Signal()
+"""Nothing more can be said before the client has: send data_to_send(), then receive_data() or receive_eof()."""
+CLOSED = Signal()
+"""The session is over: send data_to_send(), close.  A queue program that runs must not get its envelope."""
+CONNECTED = Signal(b"connect")
+"""The connection stands; the reply is the greeting, or a refusal."""
+BEGIN_DATA = Signal(b"data")
+"""DATA, with a sender and at least one recipient; the reply is 354, or a refusal that ends the transaction."""
 
 
 class Helo:
@@ -25,6 +31,7 @@ class Helo:
     """
 
     __slots__ = ("extended", "name")
+    at = b"helo"
 
     def __init__(self, name: bytes, extended: bool) -> None:
         self.name = name
@@ -39,6 +46,7 @@ class Mail:
     """
 
     __slots__ = ("sender", "size", "utf8")
+    at = b"mail"
 
     def __init__(self, sender: bytes, size: int, utf8: bool) -> None:
         self.sender = sender
@@ -50,13 +58,10 @@ class Rcpt:
     """RCPT within a transaction."""
 
     __slots__ = ("recipient",)
+    at = b"rcpt"
 
     def __init__(self, recipient: bytes) -> None:
         self.recipient = recipient
-
-
-class Data:
-    """DATA, with a sender and at least one recipient; the reply is 354, or a refusal that ends the transaction."""
 
 
 class Chunk:
@@ -76,6 +81,7 @@ class EndOfData:
     """
 
     __slots__ = ("hops", "size")
+    at = b"message"
 
     def __init__(self, size: int, hops: int) -> None:
         self.size = size

@@ -14,7 +14,7 @@ State, and what moves it:
 from . import replies
 from .address import NotAsciiError, PathError, parse, require_ascii
 from .commands import COMMAND_MAX, TLS_RECORD, is_foreign, split
-from .events import CLOSED, NEED_DATA, Chunk, Closed, Connected, Data, EndOfData, Helo, Mail, NeedData, Rcpt
+from .events import BEGIN_DATA, CLOSED, CONNECTED, NEED_DATA, Chunk, EndOfData, Helo, Mail, Rcpt
 from .replies import Reply
 
 IDLE, MAIL, RECIPIENTS, DATA, OVER = range(5)
@@ -37,10 +37,12 @@ OUT_OF_ORDER = {
 ANSWERS = {b"RSET": replies.FLUSHED, b"NOOP": replies.OK, b"VRFY": replies.VRFY, b"HELP": replies.HELP}
 """The verbs that are always answered in the same way."""
 
-AFTER_ACCEPTED = {Connected: IDLE, Helo: IDLE, Mail: MAIL, Rcpt: RECIPIENTS, Data: DATA, EndOfData: IDLE}
-"""The state after a positive reply to an event."""
-AFTER_REFUSED = {Connected: IDLE, Helo: IDLE, Mail: IDLE, Data: IDLE, EndOfData: IDLE}
+AFTER_ACCEPTED = {b"connect": IDLE, b"helo": IDLE, b"mail": MAIL, b"rcpt": RECIPIENTS, b"data": DATA, b"message": IDLE}
+"""The state after a positive reply to an event, by where it stands."""
+AFTER_REFUSED = {b"connect": IDLE, b"helo": IDLE, b"mail": IDLE, b"data": IDLE, b"message": IDLE}
 """The state after a negative one; a refused RCPT changes nothing."""
+BRINGS_MAIL = (b"rcpt", b"message")
+"""What brings mail forward, when it is accepted."""
 
 
 class Session:
@@ -62,7 +64,7 @@ class Session:
         self._databytes = databytes
         self._maxnotimpl = maxnotimpl
         self._state = IDLE
-        self._pending: Event | None = Connected()
+        self._pending: Question | None = CONNECTED
         self._name = name
         self._input = b""
         self._at = 0  # how far the input has been read: lines are not cut off one by one
@@ -95,7 +97,7 @@ class Session:
         self._output.clear()
         return data
 
-    def next_event(self) -> "Event | NeedData | Closed":
+    def next_event(self) -> "Question | Chunk":
         """The next event.  One that wants a reply comes again and again until it has one."""
         while self._pending is None:
             if self._state == OVER:
@@ -110,15 +112,16 @@ class Session:
 
     def reply(self, reply: Reply) -> None:
         """Answer the event in hand."""
-        kind = type(self._pending)
+        event = self._pending
+        assert event
         if reply.positive:
-            self._state = AFTER_ACCEPTED[kind]
-            if kind in (Rcpt, EndOfData):
+            self._state = AFTER_ACCEPTED[event.at]
+            if event.at in BRINGS_MAIL:
                 self._talk = 0
-            if kind is Data:
+            if event is BEGIN_DATA:
                 self._begin_message()
         else:
-            self._state = AFTER_REFUSED.get(kind, self._state)
+            self._state = AFTER_REFUSED.get(event.at, self._state)
         self._pending = None
         self._say(reply)
 
@@ -139,7 +142,7 @@ class Session:
         self.rule = rule
         self._say(reply)
 
-    def _at_end_of_input(self) -> "NeedData | Closed":
+    def _at_end_of_input(self) -> "Signal":
         if not self._eof:
             return NEED_DATA
         self._state = OVER
@@ -152,7 +155,7 @@ class Session:
 
         self._body = Body()
 
-    def _message(self) -> "Chunk | NeedData | Closed | None":
+    def _message(self) -> "Chunk | Signal | None":
         """The next piece; None when the end of the message became the pending event, or the session was closed."""
         data, self._input, self._at = self._input[self._at:], b"", 0
         if not data:
@@ -231,7 +234,7 @@ class Session:
                 self._state = IDLE
                 self._pending = self._mail(argument)
             elif verb == b"DATA":
-                self._pending = Data()
+                self._pending = BEGIN_DATA
             elif verb in (b"HELO", b"EHLO"):
                 self._state = IDLE
                 self._pending = Helo(argument, verb == b"EHLO")
@@ -268,5 +271,6 @@ class Session:
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .dotstuff import Body
+    from .events import Signal
 
-    Event = Connected | Helo | Mail | Rcpt | Data | Chunk | EndOfData
+    Question = Signal | Helo | Mail | Rcpt | EndOfData

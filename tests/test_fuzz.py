@@ -377,7 +377,8 @@ class Played:
 
 
 BY_CHANCE = settings(deadline=None, max_examples=500, suppress_health_check=[
-    HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture, HealthCheck.large_base_example])
+    HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture, HealthCheck.large_base_example,
+    HealthCheck.filter_too_much])
 
 
 @pytest.mark.timeout(400)

@@ -9,6 +9,8 @@ from marshal import loads
 
 MODULE, PACKAGE, EXTENSION = range(3)
 STDERR = 2
+ST_SIZE, ST_MTIME = 6, 8
+"""Where they stand in what stat() returns, the time in whole seconds (stat.py, which is not imported for two numbers)."""
 
 
 class Later:
@@ -54,7 +56,7 @@ def start(fd: int, size: int, modules: "list[Entry]", pieces: list[int], later: 
     pieces   the sizes of the tuples of code that follow, for those of the modules that are no extensions
     later    the size of all that follows then: the modules for later behind their index; and the size of that
     """
-    if posix.fstat(fd).st_size != size or not all(as_packed(entry) for entry in modules):
+    if posix.fstat(fd).st_size != size or not all(map(as_packed, modules)):
         posix.close(fd)
         return
     gc.disable()
@@ -73,7 +75,7 @@ def as_packed(entry: "Entry") -> bool:
         found = posix.stat(entry[1])
     except OSError:
         return False
-    return int(found.st_mtime) == entry[3] and found.st_size == entry[4]
+    return found[ST_MTIME] == entry[3] and found[ST_SIZE] == entry[4]
 
 
 def load(modules: "list[Entry]", codes: "Iterator[CodeType]") -> None:

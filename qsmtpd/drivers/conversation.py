@@ -5,13 +5,12 @@ It awaits only its wire and its queue, so it serves the driver that blocks and t
 
 import time
 
-from ..events import Chunk, Closed, Connected, Data, EndOfData, Helo, Mail, NeedData, Rcpt
+from ..events import BEGIN_DATA, CLOSED, NEED_DATA, Chunk, EndOfData, Helo, Mail, Rcpt
 from ..ruling import Verdict
 
 KNOWN = {True: "valid", False: "invalid", None: "unchecked"}
 FOREIGN = "foreign"
 """In the place of those, for a recipient whose domain is not ours."""
-SAID = {Connected: b"connect", Helo: b"helo", Mail: b"mail", Rcpt: b"rcpt", Data: b"data", EndOfData: b"message"}
 EARLY = (b"helo", b"mail")
 """Who is refused there, and is still heard of, has not cared."""
 
@@ -67,8 +66,8 @@ class Conversation:
     async def run(self) -> bool:
         """Talk until the end; True when the client said QUIT.  A message that was not finished by then is not queued."""
         try:
-            while not isinstance(event := self._session.next_event(), Closed):
-                if isinstance(event, NeedData):
+            while (event := self._session.next_event()) is not CLOSED:
+                if event is NEED_DATA:
                     data = self._wire.read(self._session.data_to_send())
                     while data is None:
                         await self._wire.wait()
@@ -106,7 +105,7 @@ class Conversation:
         if reply.positive:
             self._refused_at = None
         else:
-            self._refused_at = SAID[type(event)]
+            self._refused_at = event.at
             self._refused_early += self._refused_at in EARLY
             self._rule, self._code = verdict.rule, reply.code
         self._session.reply(reply)
@@ -118,11 +117,11 @@ class Conversation:
             if rule is not None:
                 self._rule, self._code = rule, closing.code
 
-    async def _decide(self, event: "Connected | Helo | Mail | Data | EndOfData") -> Verdict:
+    async def _decide(self, event: "Question") -> Verdict:
         if isinstance(event, Mail):
             self._sender_noted = False
             return await self._policy.sender(event.sender, event.size, event.utf8)
-        if isinstance(event, Data):
+        if event is BEGIN_DATA:
             return await self._data()
         if isinstance(event, EndOfData):
             assert self._reception  # as above
@@ -179,13 +178,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Protocol
 
+    from ..events import Signal
     from ..policy import Policy
     from ..qmail.env import Peer
     from ..session import Session
     from .journal import Journal
     from .reception import Queue, Reception
 
-    Question = Connected | Helo | Mail | Rcpt | Data | EndOfData
+    Question = Signal | Helo | Mail | Rcpt | EndOfData
 
     class Wire(Protocol):
         """The connection.  Everything may raise TimeoutError when a deadline has passed, and ConnectionError."""

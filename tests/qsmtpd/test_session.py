@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qsmtpd import replies
-from qsmtpd.events import Chunk, Closed, Connected, Data, EndOfData, Helo, Mail, NeedData, Rcpt
+from qsmtpd.events import BEGIN_DATA, CLOSED, NEED_DATA, Chunk, EndOfData, Helo, Mail, Rcpt, Signal
 from qsmtpd.replies import Reply
 from qsmtpd.session import AFTER_ACCEPTED, AFTER_REFUSED, DISCARD_MAX, TALK_MAX, Session
 from tests.transcript import codes
@@ -15,8 +15,8 @@ VERBS = [
     b"VRFY x\r\n", b"HELP\r\n", b"QUIT\r\n", b"FOO\r\n", b"MAIL\r\n", b"RCPT TO:<>\r\n", b"\r\n", b"text\r\n", b"..\r\n",
     b".\r\n", b"x\n", b"a\rb\r\n"]
 ACCEPT = {
-    Connected: replies.greeting(b"mx"), Helo: replies.hello(b"mx"), Mail: replies.MAIL_OK, Rcpt: replies.RCPT_OK,
-    Data: replies.GO_AHEAD, EndOfData: replies.queued(0, 1)}
+    b"connect": replies.greeting(b"mx"), b"helo": replies.hello(b"mx"), b"mail": replies.MAIL_OK, b"rcpt": replies.RCPT_OK,
+    b"data": replies.GO_AHEAD, b"message": replies.queued(0, 1)}
 
 
 class Model:
@@ -35,12 +35,12 @@ class Model:
         waiting = list(said)
         while True:
             event = self.session.next_event()
-            if isinstance(event, NeedData):
+            if event is NEED_DATA:
                 self.answer += self.session.data_to_send()
                 if not waiting:
                     return
                 self.session.receive_data(waiting.pop(0))
-            elif isinstance(event, Closed):
+            elif event is CLOSED:
                 self.answer += self.session.data_to_send()
                 return
             elif isinstance(event, Chunk):
@@ -48,12 +48,12 @@ class Model:
             else:
                 self._watch(event)
 
-    def _watch(self, event: Connected | Helo | Mail | Rcpt | Data | EndOfData) -> None:
+    def _watch(self, event: Signal | Helo | Mail | Rcpt | EndOfData) -> None:
         accepted = self.accepts.pop(0) if self.accepts else True
         if isinstance(event, Rcpt):
             assert self._sender, "RCPT without MAIL"
             self._recipients += accepted
-        elif isinstance(event, Data):
+        elif event is BEGIN_DATA:
             assert self._recipients, "DATA without a recipient"
             self._message = b""
             if not accepted:
@@ -64,7 +64,7 @@ class Model:
             self._sender, self._recipients = False, 0
         else:
             self._sender, self._recipients = isinstance(event, Mail) and accepted, 0
-        self.session.reply(ACCEPT[type(event)] if accepted else Reply(450, "4.0.0", "no"))
+        self.session.reply(ACCEPT[event.at] if accepted else Reply(450, "4.0.0", "no"))
 
 
 @given(st.lists(st.sampled_from(VERBS), max_size=40), st.lists(st.booleans(), max_size=40))
@@ -103,7 +103,7 @@ def test_no_bytes_make_it_raise(said: bytes) -> None:
 
 def test_every_event_that_wants_a_reply_has_its_next_state() -> None:
     assert set(AFTER_ACCEPTED) == set(ACCEPT)
-    assert set(AFTER_ACCEPTED) - set(AFTER_REFUSED) == {Rcpt}
+    assert set(AFTER_ACCEPTED) - set(AFTER_REFUSED) == {b"rcpt"}
 
 
 def test_an_event_comes_again_until_it_is_answered() -> None:
@@ -121,7 +121,7 @@ def test_pipelined_commands_wait_for_the_verdict() -> None:
 
     assert isinstance(session.next_event(), Mail)
     session.reply(Reply(451, "4.3.0", "no"))
-    assert isinstance(session.next_event(), NeedData)
+    assert session.next_event() is NEED_DATA
     assert codes(session.data_to_send()) == [220, 451, 503]
 
 
@@ -131,7 +131,7 @@ def test_a_reply_that_closes_ends_it() -> None:
     session.next_event()
     session.reply(replies.CONTROLS)
 
-    assert isinstance(session.next_event(), Closed)
+    assert session.next_event() is CLOSED
     assert session.closing is replies.CONTROLS
     assert session.rule is None
     assert codes(session.data_to_send()) == [421]
