@@ -83,7 +83,8 @@ def test_every_key_of_the_log_is_explained(qmail_home: QmailHome) -> None:
 
 def test_every_name_of_what_refuses_is_explained() -> None:
     """Those that are not the line of a rule."""
-    sources = [ROOT / "qsmtpd" / name for name in ("policy.py", "session.py", "drivers/conversation.py", "checks/size.py")]
+    names = ("policy.py", "transaction.py", "session.py", "drivers/conversation.py", "drivers/reception.py", "checks/size.py")
+    sources = [ROOT / "qsmtpd" / name for name in names]
     pattern = r'(?:Verdict\([^()]*(?:\([^()]*\))?, |_break_off\(|^NAME = )"([a-z-]+)"'
     found = {name for path in sources for name in re.findall(pattern, path.read_text(), re.MULTILINE)}
     limits = [(ROOT / "qsmtpd/drivers" / name).read_text() for name in ("admission.py", "budget.py")]
