@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from qsmtpd.dotstuff import DotDecoder, HopCounter, StrayNewlineError
+from qsmtpd.dotstuff import Body, DotDecoder, HopCounter, StrayNewlineError
 
 ALPHABET = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b".", b"a", b"\r\n.\r\n", b"\0"]), max_size=25).map(b"".join)
 
@@ -90,6 +90,16 @@ def test_hops(header: bytes, hops: int, size: int) -> None:
         counter.feed(header[i:i + size])
 
     assert counter.hops == hops
+
+
+def test_a_body_counts_what_is_stored_and_gives_up_at_a_stray_newline() -> None:
+    body = Body()
+
+    stored = [body.feed(data) or b"" for data in (b"Received: x\r\n", b"\r\n..a\r\n.\r\nQUIT\r\n")]
+
+    assert b"".join(stored) == b"Received: x\n\n.a\n"
+    assert (body.size, body.hops, body.rest) == (16, 1, b"QUIT\r\n")
+    assert Body().feed(b"a\nb\r\n") is None
 
 
 def test_a_line_without_end_costs_no_memory() -> None:

@@ -1,48 +1,13 @@
-"""The decisions of a session: safety, rules, and what becomes of a message."""
+"""The decisions of a session: safety, and rules."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from qsmtpd.checks.base import LookupFailedError, Mail
 from qsmtpd.checks.validrcpt import ValidRcpt
 from qsmtpd.policy import Policy
 from qsmtpd.rules.atonce import complete
-from qsmtpd.ruling import Verdict
-from qsmtpd.transaction import HOPS_MAX, Disposal, Transaction
-from tests.conftest import DEFAULT_RULES
+from tests.qsmtpd.policies import BAD, FOREIGN, GOOD, begin, begin_with, end, policy, rcpt, transaction
 from tests.qsmtpd.world import DictLookups, Settings, mail
-
-GOOD, BAD, FOREIGN = b"good@bench.test", b"bad@bench.test", b"x@elsewhere.test"
-
-
-def policy(
-        text: str = DEFAULT_RULES, lookups: DictLookups | None = None, relay: bytes | None = None,
-        env: dict[str, bytes] | None = None, valid: bool = True, **values: object,
-) -> Policy:
-    """Where good@bench.test exists and bad@bench.test does not."""
-    lookups = lookups or DictLookups()
-    if valid and "validrcptto.cdb" not in lookups.databases:
-        lookups.databases = {**lookups.databases, "validrcptto.cdb": {GOOD, b"other@bench.test"}}
-    return Policy(Settings(text=text, **values), mail(relay=relay, env=env), lookups, lambda line, text: None)
-
-
-def begin(of: Policy, sender: bytes = b"a@b.test") -> Policy:
-    complete(of.sender(sender, 0, False))
-    return of
-
-
-def rcpt(of: Policy, recipient: bytes) -> Verdict:
-    return complete(of.recipient(recipient))
-
-
-def end(of: Policy, size: int = 1, hops: int = 0) -> Disposal:
-    return complete(transaction(of).message(size, hops))
-
-
-def transaction(of: Policy) -> Transaction:
-    assert of.transaction
-    return of.transaction
 
 
 def test_a_blocked_client_cannot_tell_who_exists_and_the_log_can() -> None:
@@ -71,26 +36,6 @@ def test_nothing_admits_what_safety_refuses(text: str) -> None:
     assert end(begin_with(policy(text, databytes=10), GOOD), size=11).verdict is not None
 
 
-def begin_with(of: Policy, *recipients: bytes) -> Policy:
-    begin(of)
-    for each in recipients:
-        assert rcpt(of, each).reply.positive
-    return of
-
-
-@given(st.lists(st.sampled_from([GOOD, BAD, FOREIGN]), max_size=20))
-def test_the_envelope_is_what_was_accepted(recipients: list[bytes]) -> None:
-    """A74: byte for byte, in the order of the client."""
-    of = begin(policy(brtlimit=0))
-
-    accepted = [each for each in recipients if rcpt(of, each).reply.positive]
-
-    assert of.mail.recipients == accepted
-    assert set(accepted) <= {GOOD}
-    assert (of.mail.rcpt, of.mail.good) == (len(recipients), len(accepted))
-    assert not accepted or end(of).envelope == accepted
-
-
 def test_relayclient_is_appended_after_the_checks() -> None:
     of = begin(policy(relay=b".relay.test"))
 
@@ -115,13 +60,6 @@ def test_a_new_sender_forgets_the_transaction() -> None:
     begin(of, b"c@d.test")
 
     assert (of.mail.recipients, of.transaction) == ([], None)
-
-
-def test_hops_come_before_size() -> None:
-    of = begin_with(policy(databytes=10), GOOD)
-    verdicts = [end(of, size, hops).verdict for size, hops in ((10, HOPS_MAX - 1), (11, 0), (11, HOPS_MAX))]
-
-    assert [verdict and verdict.rule for verdict in verdicts] == [None, "databytes", "hops"]
 
 
 def test_the_protocol_word() -> None:
@@ -169,7 +107,6 @@ def test_throttle_lets_so_many_pass_and_tells_the_rest_nothing() -> None:
 
     assert [rcpt(of, each).reply.code for each in (BAD, GOOD, GOOD, BAD)] == [550, 250, 452, 452]
     assert end(of).envelope == [GOOD]
-
 
 
 @pytest.mark.parametrize(("drawn", "code"), [(89.9, 451), (90.0, 250)])
@@ -237,63 +174,6 @@ def test_the_greeting_waits_once() -> None:
 
     assert complete(plain.connect()).delay == 7
     assert lookups.waited == []
-
-
-def test_quarantine_goes_to_its_address_and_without_one_nobody_loses_mail() -> None:
-    text = "size > 10 & valid quarantine\n"
-    aside = end(begin_with(policy(text, quarantineto=b"q@bench.test"), GOOD), size=11)
-    nowhere = end(begin_with(policy(text), GOOD), size=11)
-
-    assert (aside.verdict, aside.envelope) == (None, [b"q@bench.test"])
-    assert aside.aside == [(GOOD, "quarantine", "1")]
-    assert nowhere.verdict is not None
-    assert nowhere.verdict.reply.code == 451
-
-
-def test_recipients_who_disagree() -> None:
-    """DESIGN 5: accepted, delivered to those who accept, quarantined for the others."""
-    text = "size > 10 & accepted = 0 refuse\n"
-    found = end(begin_with(policy(text, quarantineto=b"q@bench.test"), GOOD, b"other@bench.test"), size=11)
-
-    assert found.verdict is None
-    assert found.envelope == [b"other@bench.test", b"q@bench.test"]
-    assert found.aside == [(GOOD, "refuse", "1")]
-
-
-def test_discarded_for_all_is_for_nobody() -> None:
-    found = end(begin_with(policy("size > 10 discard\n"), GOOD), size=11)
-
-    assert (found.verdict, found.envelope) == (None, [])
-
-
-def test_all_refuse() -> None:
-    found = end(begin_with(policy('size > 10 refuse 554 5.6.0 "too long"\n'), GOOD, GOOD), size=11)
-
-    assert found.verdict is not None
-    assert found.verdict.reply.wire == b"554 5.6.0 too long\r\n"
-
-
-def test_words_about_a_recipient_keep_their_values_till_the_message() -> None:
-    """Else throttle would defer the very recipients that it has let pass, and maxrecipients a message that is full."""
-    assert end(begin_with(policy("any throttle 2\n"), GOOD, GOOD)).verdict is None
-    assert end(begin_with(policy(maxrecipients=2), GOOD, GOOD)).verdict is None
-
-
-def test_a_field_for_the_message_from_its_header() -> None:
-    of = begin_with(policy('hops > 3 header "X-Far: yes"\nany header "X-Here: yes"\n'), GOOD)
-
-    assert complete(transaction(of).header(b"Subject: x\n\n")) == [b"X-Here: yes"]
-    assert end(of, hops=4).verdict is None
-
-
-def test_what_the_scanners_rules_ask_is_told_to_them() -> None:
-    of = begin_with(policy("virus & valid refuse\nrelay accept\nspam & rcpt > 1 refuse\n"), GOOD, b"other@bench.test")
-
-    assert complete(transaction(of).for_queue()) == {b"QQTAGS": b"!relay;valid,rcpt:1;valid,rcpt:2"}
-
-
-def test_no_rule_asks_the_scanners() -> None:
-    assert complete(transaction(begin_with(policy("relay accept\n"), GOOD)).for_queue()) == {}
 
 
 def test_the_next_hop_is_asked_last() -> None:

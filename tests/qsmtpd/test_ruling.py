@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qsmtpd.checks.counts import COUNTS
 from qsmtpd.checks.validrcpt import ValidRcpt
 from qsmtpd.knowledge import Knowledge
 from qsmtpd.policy import Policy
@@ -27,6 +28,27 @@ def ruling(text: str, logged: list[tuple[int, bytes]] | None = None) -> Ruling:
 
 def at(text: str, stage: int) -> Ruled:
     return complete(ruling(text).at(stage))
+
+
+@pytest.mark.parametrize(("text", "silent"), [
+    ("relay accept\ntoo-many-bad close\n", True), ("invalid refuse\n", True), ("valid refuse\n", False),
+    ("invalid & relay refuse\n", False), ("rcpt > 5 defer\n", False)])
+def test_what_is_silent_was_looked_at_and_is_one_word_that_is_false(text: str, silent: bool) -> None:
+    """Where that is not enough to say so the rules are read, which come to the same."""
+    settings = Settings(text=text)
+    session = mail(b"good@bench.test", sender=b"a@b.test")
+    knowledge = Knowledge(session, DictLookups(), settings.vocabulary, settings, settings.check)
+    of = Ruling(settings.rules, session, knowledge, lambda line, words: None, None)
+    session.known = True
+    assert not of.silent()
+
+    first = complete(of.at(RCPT))
+    knowledge.count(settings.rules.counted(COUNTS))
+
+    assert of.silent() is silent
+    assert first.verb == complete(of.at(RCPT)).verb
+    of.begin()
+    assert not of.silent()
 
 
 def test_nothing_to_read_costs_nothing() -> None:

@@ -28,6 +28,30 @@ def test_a_directory_that_is_absent_is_a_default_too(directory: Path) -> None:
     assert Control(str(directory / "nowhere")).line("me") is None
 
 
+def test_who_has_taken_stock_tries_no_file_that_was_not_there(directory: Path) -> None:
+    """Whoever takes stock lives for one session, and what is there may still be replaced."""
+    (directory / "me").write_text("a.test")
+    (directory / "lists").mkdir()
+    (directory / "lists/friends").write_text("b.test")
+    files = Control(str(directory))
+
+    files.take_stock()
+    (directory / "me").write_text("c.test")
+    (directory / "late").write_text("x")
+
+    assert (files.line("me"), files.line("late"), files.line("lists/friends")) == (b"c.test", None, b"b.test")
+
+
+def test_a_directory_that_cannot_be_listed_is_read_file_by_file(directory: Path) -> None:
+    files = Control(str(directory / "later"))
+
+    files.take_stock()
+    (directory / "later").mkdir()
+    (directory / "later/me").write_text("a.test")
+
+    assert files.line("me") == b"a.test"
+
+
 @pytest.mark.parametrize(("text", "line"), [
     (b"", b""),
     (b"mx.example.org", b"mx.example.org"),
