@@ -14,7 +14,8 @@ LAYERS = (
     ("qsmtpd.rules", "qsmtpd.replies", "qsmtpd.address", "qsmtpd.commands", "qsmtpd.events", "qsmtpd.dotstuff",
      "qsmtpd.session", "qsmtpd.upstream", "qsmtpd.netblock", "qsmtpd.names", "qsmtpd.addresspatterns", "qsmtpd.listfiles",
      "qsmtpd.correspondents", "qsmtpd.headersection"),
-    ("qsmtpd.checks", "qsmtpd.zones", "qsmtpd.answers", "qsmtpd.knowledge", "qsmtpd.ruling", "qsmtpd.policy"),
+    ("qsmtpd.checks", "qsmtpd.zones", "qsmtpd.answers", "qsmtpd.knowledge", "qsmtpd.ruling", "qsmtpd.policy",
+     "qsmtpd.transaction"),
     ("qsmtpd.config", "qsmtpd.catalogue", "qsmtpd.lookups"),
     ("qsmtpd.drivers", "qsmtpd.main", "qsmtpd.listen"),
 )
