@@ -7,7 +7,8 @@ the answers to HELO and EHLO have none.  docs/compatibility.md has a row for eac
 LINE_MAX = 510
 """Bytes of a reply line without its CR LF (RFC 5321 section 4.5.3.1.5)."""
 
-_NOT_PRINTABLE = bytes([*range(0x20), *range(0x7F, 0x100)])
+_BYTES = bytes.maketrans(b"", b"")
+_NOT_PRINTABLE = _BYTES[:0x20] + _BYTES[0x7F:]
 _TO_PRINTABLE = bytes.maketrans(_NOT_PRINTABLE, b"?" * len(_NOT_PRINTABLE))
 
 

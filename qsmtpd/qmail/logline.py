@@ -15,8 +15,10 @@ VALUE_MAX = 1000
 PATIENCE_MS = 1000
 """How long a log may take no more before a line is dropped: multilog waits for room on a full disk, mail must not."""
 
-_BARE = frozenset(range(0x21, 0x7F)) - frozenset(b'="\\')
-_NOT_BARE = bytes(frozenset(range(0x100)) - _BARE)
+_BYTES = bytes.maketrans(b"", b"")
+"""All that there are, in their order: bytes(range(256)), and a tenth of its cost."""
+_BARE = _BYTES[0x21:0x7F].translate(None, b'="\\')
+_NOT_BARE = _BYTES.translate(None, _BARE)
 _ONLY_BARE = bytes.maketrans(_NOT_BARE, b"!" * len(_NOT_BARE))
 """Changes every byte that is not bare, and no other: comparing is the quickest way to see whether there are any."""
 
@@ -104,18 +106,18 @@ def parse(line: bytes) -> tuple[str, dict[str, bytes]]:
     pairs: dict[str, bytes] = {}
     while rest:
         key, equals, rest = rest.partition(b"=")
-        if not (equals and key and _BARE.issuperset(key)):
+        if not (equals and key) or key.translate(None, _BARE):
             raise ValueError(f"no key=value: {key[:40]!r}")
         value, rest = _quoted(rest) if rest.startswith(b'"') else _bare(rest)
         pairs[key.decode("ascii")] = value
-    if not (event and _BARE.issuperset(event)):
+    if not event or event.translate(None, _BARE):
         raise ValueError(f"no event: {event[:40]!r}")
     return event.decode("ascii"), pairs
 
 
 def _bare(rest: bytes) -> tuple[bytes, bytes]:
     value, _, rest = rest.partition(b" ")
-    if not (value and _BARE.issuperset(value)):
+    if not value or value.translate(None, _BARE):
         raise ValueError(f"a value that wants quotes: {value[:40]!r}")
     return value, rest
 

@@ -35,8 +35,10 @@ class Term:
 def _terms() -> "dict[str, Term]":
     found: dict[str, Term] = {}
     for check, stage, cost, tags, facts in TABLE:
-        found.update(dict.fromkeys(tags.split(), Term("tag", stage, cost, check)))
-        found.update(dict.fromkeys(facts.split(), Term("fact", stage, cost, check)))
+        if tags:
+            found.update(dict.fromkeys(tags.split(), Term("tag", stage, cost, check)))
+        if facts:
+            found.update(dict.fromkeys(facts.split(), Term("fact", stage, cost, check)))
     return found
 
 
