@@ -2,38 +2,42 @@
 
 What is known is a mapping from names to True, False, None (unknown), or a number for a fact.  value() returns True, False or
 None; or, when that cannot be said before more is asked, the names to ask as a tuple.
+
+Each has `names`: every name in it, in the order of writing, as often as it stands there.
 """
 
 
 class Tag:
     """NAME: the tag holds."""
 
-    __slots__ = ("_ask", "name")
+    __slots__ = ("name", "names")
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._ask = (name,)
+        self.names = (name,)
 
     def value(self, known: "Known") -> "Value":
-        return known.get(self.name, self._ask)  # type: ignore[return-value]  # a tag is never a number
+        return known.get(self.name, self.names)  # type: ignore[return-value]  # a tag is never a number
 
 
 class Unknown:
     """unknown(NAME): the look-up of the tag has failed."""
 
-    __slots__ = ("name",)
+    __slots__ = ("name", "names")
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.names = (name,)
 
     def value(self, known: "Known") -> "Value":
-        return known[self.name] is None if self.name in known else (self.name,)
+        return known[self.name] is None if self.name in known else self.names
 
 
 class Any:
     """any: it always holds."""
 
     __slots__ = ()
+    names: tuple[str, ...] = ()
 
     def value(self, known: "Known") -> "Value":
         return True
@@ -42,32 +46,36 @@ class Any:
 class Compare:
     """FACT OPERATOR NUMBER, or FACT OPERATOR FACT.  A fact that is unknown makes it unknown."""
 
-    __slots__ = ("_holds", "left", "operator", "right")
+    __slots__ = ("_signs", "left", "names", "operator", "right")
 
     def __init__(self, left: str, operator: str, right: "float | str") -> None:
-        self._holds = OPERATORS[operator]
+        self._signs = OPERATORS[operator]
         self.left = left
         self.operator = operator
         self.right = right
+        self.names = (left, right) if isinstance(right, str) else (left,)
 
     def value(self, known: "Known") -> "Value":
         """See the top of the file."""
         right: float | str | None = self.right
         if self.left not in known or (right.__class__ is str and right not in known):
-            return tuple([name for name in (self.left, self.right) if isinstance(name, str) and name not in known])
+            return tuple([name for name in self.names if name not in known])
         left = known[self.left]
         if right.__class__ is str:
             right = known[right]
-        return None if left is None or right is None else self._holds(left, right)  # type: ignore[arg-type]  # nor one now
+        if left is None or right is None:
+            return None
+        return (left > right) - (left < right) in self._signs  # type: ignore[operator]  # nor is it a name now
 
 
 class Not:
     """True when its part is false, false when it is true."""
 
-    __slots__ = ("part",)
+    __slots__ = ("names", "part")
 
     def __init__(self, part: "Expression") -> None:
         self.part = part
+        self.names: tuple[str, ...] = part.names
 
     def value(self, known: "Known") -> "Value":
         value = self.part.value(known)
@@ -77,10 +85,11 @@ class Not:
 class And:
     """False when one part is, whatever the others are; so a part that is cheap to ask can spare those that are not."""
 
-    __slots__ = ("parts",)
+    __slots__ = ("names", "parts")
 
     def __init__(self, parts: "tuple[Expression, ...]") -> None:
         self.parts = parts
+        self.names: tuple[str, ...] = tuple([name for part in parts for name in part.names])
 
     def value(self, known: "Known") -> "Value":
         return _joined(self.parts, known, False)
@@ -89,10 +98,11 @@ class And:
 class Or:
     """True when one part is, whatever the others are."""
 
-    __slots__ = ("parts",)
+    __slots__ = ("names", "parts")
 
     def __init__(self, parts: "tuple[Expression, ...]") -> None:
         self.parts = parts
+        self.names: tuple[str, ...] = tuple([name for part in parts for name in part.names])
 
     def value(self, known: "Known") -> "Value":
         return _joined(self.parts, known, True)
@@ -113,29 +123,13 @@ def _joined(parts: "tuple[Expression, ...]", known: "Known", decisive: bool) -> 
     return missing or result
 
 
-OPERATORS: "dict[str, Callable[[float, float], bool]]" = {
-    "<": lambda left, right: left < right,
-    "<=": lambda left, right: left <= right,
-    "=": lambda left, right: left == right,
-    ">=": lambda left, right: left >= right,
-    ">": lambda left, right: left > right,
-}
-
-
-def names(expression: "Expression") -> tuple[str, ...]:
-    """Every name in it, in the order of writing, each as often as it stands there."""
-    if isinstance(expression, And | Or):
-        return tuple([name for part in expression.parts for name in names(part)])
-    if isinstance(expression, Not):
-        return names(expression.part)
-    if isinstance(expression, Compare):
-        return (expression.left, expression.right) if isinstance(expression.right, str) else (expression.left,)
-    return () if isinstance(expression, Any) else (expression.name,)
+OPERATORS = {"<": (-1,), "<=": (-1, 0), "=": (0,), ">=": (0, 1), ">": (1,)}
+"""When each holds: the signs of left - right."""
 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     Known = Mapping[str, bool | float | None]
     Value = bool | None | tuple[str, ...]

@@ -1,6 +1,6 @@
 """A rule as it was read: an expression, and what follows when it holds."""
 
-from .expression import Compare, names
+from .expression import Compare
 from .vocabulary import CONNECT, RCPT
 
 DECIDING = ("accept", "refuse", "defer", "close", "quarantine", "discard")
@@ -63,7 +63,7 @@ class Rule:
         self.expression = expression
         self.action = action
         self.condition = _condition(line, action)
-        self.names = names(expression)
+        self.names = expression.names
         stages = [vocabulary[name].stage for name in self.names]
         stages.append(RCPT if action.verb in DEFERRING else CONNECT)
         self.stage = max(stages)

@@ -1,6 +1,5 @@
 """What the client is told when a rule has decided: its own code and text, or what its verb says by default."""
 
-from .expression import names
 from .rule import SOFTENED
 from .text import fill
 from .vocabulary import CONNECT
@@ -66,7 +65,7 @@ def reasons(rule: "Rule", known: "Known", why: "Mapping[str, bytes]") -> bytes:
 
     why  word: a short phrase
     """
-    return b", ".join([why[name] for name in names(rule.expression) if known.get(name) and name in why])
+    return b", ".join([why[name] for name in rule.names if known.get(name) and name in why])
 
 
 def lists(rule: "Rule", known: "Known") -> bytes:

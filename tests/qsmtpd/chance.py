@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from qsmtpd.checks.base import LookupFailedError
 from qsmtpd.rules import printer
-from qsmtpd.rules.expression import And, Compare, Not, Tag, names
+from qsmtpd.rules.expression import And, Compare, Not, Tag
 from qsmtpd.rules.rule import Rule
 from qsmtpd.rules.site import parse_tags, vocabulary
 from tests.qsmtpd.rules import language
@@ -228,7 +228,7 @@ def rule_files(draw: st.DrawFn, shadows: bool = True) -> list[str]:
         if expression is None:
             lines.append(draw(told))
             continue
-        stage = max((WORDS[name].stage for name in names(expression)), default=0)
+        stage = max((WORDS[name].stage for name in expression.names), default=0)
         lines.append(printer.line(Rule(len(lines) + 1, expression, draw(language.actions(stage)), WORDS)))
     return lines
 

@@ -9,7 +9,6 @@ from qsmtpd.checks.base import Mail
 from qsmtpd.checks.counts import COUNTS
 from qsmtpd.knowledge import Knowledge
 from qsmtpd.rules import printer
-from qsmtpd.rules.expression import names
 from qsmtpd.rules.rule import Rule, Rules
 from qsmtpd.rules.vocabulary import COSTS, RCPT, Term
 from qsmtpd.ruling import Ruled, Ruling
@@ -125,5 +124,5 @@ class Witness(Ruling):
 
 def _names(rule: Rule) -> tuple[str, ...]:
     """All that it may ask for, each once."""
-    condition = names(rule.condition) if rule.condition is not None else ()
-    return tuple(dict.fromkeys([*names(rule.expression), *rule.lists, *condition]))
+    condition = rule.condition.names if rule.condition is not None else ()
+    return tuple(dict.fromkeys([*rule.names, *rule.lists, *condition]))

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from qsmtpd.rules.expression import And, Any, Compare, Not, Or, Tag, Unknown, names
+from qsmtpd.rules.expression import And, Any, Compare, Not, Or, Tag, Unknown
 from qsmtpd.rules.parse import RuleError, parse
 from qsmtpd.rules.rule import VERBS, Action, Rule, Rules
 from qsmtpd.rules.site import SiteTag, vocabulary
@@ -95,7 +95,7 @@ def rules(draw: st.DrawFn, right: st.SearchStrategy[float] = small, unknown: boo
     """A file of a few rules."""
     found = []
     for expression in draw(st.lists(expressions(right, unknown), min_size=1, max_size=8)):
-        stage = max((WORDS[name].stage for name in names(expression)), default=0)
+        stage = max((WORDS[name].stage for name in expression.names), default=0)
         found.append(Rule(len(found) + 1, expression, draw(actions(stage)), WORDS))
     return Rules(found)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsmtpd.rules.expression import And, Any, Compare, Not, Or, Tag, Unknown, names
+from qsmtpd.rules.expression import And, Any, Compare, Not, Or, Tag, Unknown
 from tests.qsmtpd.rules import language, reference
 
 A, B = Tag("a"), Tag("b")
@@ -52,11 +52,11 @@ def test_what_is_said_early_stays_so(node: language.Expression, values: referenc
 
     if isinstance(value, tuple):
         assert value
-        assert set(value) <= set(names(node)) - early
+        assert set(value) <= set(node.names) - early
     else:
         assert value is reference.truth(node, values)
 
 
 @given(language.expressions())
 def test_names(node: language.Expression) -> None:
-    assert set(names(node)) == reference.used(node)
+    assert set(node.names) == reference.used(node)
