@@ -6,7 +6,8 @@ from .env import Peer
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SAFE = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.@%+/=:-[]"
-_TO_SAFE = bytes(byte if byte in _SAFE else ord("?") for byte in range(256))
+_NOT_SAFE = bytes.maketrans(b"", b"").translate(None, _SAFE)
+_TO_SAFE = bytes.maketrans(_NOT_SAFE, b"?" * len(_NOT_SAFE))
 
 
 SAFE_MAX = 255

@@ -13,7 +13,9 @@ VALUE_MAX = 100
 LINE_MAX = 998
 """Bytes of a header field (RFC 5322 section 2.1.1)."""
 
-_TO_PRINTABLE = bytes(byte if 0x20 <= byte < 0x7F else ord("?") for byte in range(256))
+_BYTES = bytes.maketrans(b"", b"")
+_NOT_PRINTABLE = _BYTES[:0x20] + _BYTES[0x7F:]
+_TO_PRINTABLE = bytes.maketrans(_NOT_PRINTABLE, b"?" * len(_NOT_PRINTABLE))
 
 
 def fill(text: str, values: "Mapping[str, bytes]") -> list[bytes]:
