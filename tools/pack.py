@@ -42,7 +42,7 @@ sys.path.insert(0, {packages!r})
 try:
     fd = posix.open({pack!r} + sys.implementation.cache_tag, posix.O_RDONLY)
     code, *arguments = loads(posix.read(fd, {head}))
-except (OSError, ValueError, TypeError, EOFError):
+except Exception:
     pass
 else:
     exec(code)

@@ -158,7 +158,8 @@ class WarmLookups:
     def has_key(self, name: str, key: bytes) -> bool | None:
         """See Lookups; a name as for BlockingLookups."""
         try:
-            database = self._database(name)
+            known = self._databases
+            database = known[name] if known and name in known else self._database(name)
             if database is None or not key.startswith(b"@"):
                 return None if database is None else key in database
             # A whole domain: for each of its recipients the same question.
