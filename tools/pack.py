@@ -18,6 +18,7 @@ import marshal
 import subprocess
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
+from importlib.util import resolve_name
 from pathlib import Path
 from types import CodeType, ModuleType
 
@@ -34,14 +35,14 @@ PIECE = 30000
 LAUNCHER = """\
 #!{python} -ISXutf8
 # Made by tools/pack.py from {source}.
+import marshal
 import posix
 import sys
-from marshal import loads
 
 sys.path.insert(0, {packages!r})
 try:
     fd = posix.open({pack!r} + sys.implementation.cache_tag, posix.O_RDONLY)
-    code, *arguments = loads(posix.read(fd, {head}))
+    code, *arguments = marshal.loads(posix.read(fd, {head}))
 except Exception:
     pass
 else:
@@ -81,11 +82,39 @@ class Bare(ast.NodeTransformer):
         return ast.copy_location(ast.Assign([node.target], node.value), node)
 
 
-def compiled(path: Path) -> CodeType:
-    """The code of a source, without docstrings and what only mypy reads."""
-    tree = Bare().visit(ast.parse(path.read_bytes()))
-    code: CodeType = compile(tree, str(path), "exec", dont_inherit=True, optimize=2)
+def compiled(entry: Entry, there: "Mapping[str, int]") -> CodeType:
+    """The code of a module in Python, without docstrings and what only mypy reads.
+
+    there  the modules that are always loaded before it, or with it, and of which kind they are
+    """
+    name, path, kind, *_ = entry
+    package = name if kind == unpack.PACKAGE else name.rpartition(".")[0]
+    tree: ast.Module = Bare().visit(ast.parse(Path(path).read_bytes()))
+    tree.body = [each for node in tree.body for each in taken(node, package, there)]
+    code: CodeType = compile(tree, path, "exec", dont_inherit=True, optimize=2)
     return code
+
+
+def taken(node: ast.stmt, package: str, there: "Mapping[str, int]") -> list[ast.stmt]:
+    """For "from MODULE import NAME" a look into the module, if that is there; for any other statement itself.
+
+    The interpreter asks the module for a __path__ first, and words an error when it has none: 10,000 instructions each time.
+    """
+    if not isinstance(node, ast.ImportFrom):
+        return [node]
+    source = resolve_name("." * node.level + (node.module or ""), package)
+    places = [place(source, alias.name, there) for alias in node.names]
+    if not all(places):
+        return [node]
+    text = "\n".join([f"{alias.asname or alias.name} = {where}" for alias, where in zip(node.names, places, strict=True)])
+    return [ast.fix_missing_locations(ast.copy_location(each, node)) for each in ast.parse(text).body]
+
+
+def place(source: str, name: str, there: "Mapping[str, int]") -> str:
+    """Where "from SOURCE import NAME" finds what it imports; "" when that may have to be loaded first."""
+    if f"{source}.{name}" in there:
+        return f"{unpack.MODULES}[{f'{source}.{name}'!r}]"
+    return f"{unpack.MODULES}[{source!r}].{name}" if there.get(source) == unpack.MODULE else ""
 
 
 def described(name: str, path: Path, kind: int) -> Entry:
@@ -149,14 +178,15 @@ def others(modules: list[Entry], packages: Path) -> list[Entry]:
 def packed(modules: list[Entry], later: list[Entry]) -> bytes:
     """The pack."""
     pieces, codes = [], []
+    there = {entry[0]: entry[2] for entry in modules}
     for entry in modules:
         if entry[2] != unpack.EXTENSION:
-            codes.append(compiled(Path(entry[1])))
+            codes.append(compiled(entry, there))
             if len(marshal.dumps(tuple(codes))) >= PIECE:
                 pieces.append(marshal.dumps(tuple(codes)))
                 codes = []
     pieces.append(marshal.dumps(tuple(codes)))
-    tail = [marshal.dumps(compiled(Path(entry[1]))) for entry in later]
+    tail = [marshal.dumps(compiled(entry, there)) for entry in later]
     start = HEAD + sum(map(len, pieces))
     index: dict[str, tuple[Entry, int, int]] = {}
     for _ in range(2):  # where they begin depends on how long the index is, which has numbers of a fixed size
@@ -166,7 +196,8 @@ def packed(modules: list[Entry], later: list[Entry]) -> bytes:
             at += len(code)
     listed = marshal.dumps(index)
     arguments = at, modules, [*map(len, pieces)], (at - start, len(listed))
-    head = marshal.dumps((compiled(Path(unpack.__file__)), *arguments)).ljust(HEAD, b"\0")
+    first = compiled(described("unpack", Path(unpack.__file__), unpack.MODULE), {})
+    head = marshal.dumps((first, *arguments)).ljust(HEAD, b"\0")
     if len(head) > HEAD:
         raise SystemExit(f"pack.py: the head has {len(head)} bytes, more than {HEAD}")
     return b"".join([head, *pieces, listed, *tail])
@@ -204,6 +235,10 @@ def main() -> None:
     for launcher in launchers:
         subprocess.run([sys.executable, "-IS", __file__, prefix, launcher], check=True)
 
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 if __name__ == "__main__":
     main()

@@ -1,11 +1,11 @@
 """What a packed launcher runs first, compiled into its pack: brings the modules of the pack in place (tools/pack.py)."""
 
+import _frozen_importlib
+import _frozen_importlib_external
 import gc
+import marshal
 import posix
 import sys
-from _frozen_importlib import ModuleSpec, module_from_spec
-from _frozen_importlib_external import ExtensionFileLoader
-from marshal import loads
 
 MODULE, PACKAGE, EXTENSION = range(3)
 STDERR = 2
@@ -23,28 +23,29 @@ class Later:
         self._size = size
         self._index: dict[str, tuple[Entry, int, int]] | None = None
 
-    def find_spec(self, name: str, _path: object, _target: object = None) -> ModuleSpec | None:
+    def find_spec(self, name: str, _path: object, _target: object = None) -> _frozen_importlib.ModuleSpec | None:
         """Find a module of the pack; None for all others, and for one whose source has changed."""
         if name.partition(".")[0] not in PACKED:
             return None
         if self._index is None:
-            self._index = loads(posix.pread(self._fd, self._size, self._at))
+            self._index = marshal.loads(posix.pread(self._fd, self._size, self._at))
         if name not in self._index or not as_packed(self._index[name][0]):
             return None
         (_, path, kind, _, _), at, size = self._index[name]
-        spec = ModuleSpec(name, self, origin=path, loader_state=(at, size), is_package=kind == PACKAGE)  # type: ignore[arg-type]
+        spec = _frozen_importlib.ModuleSpec(name, self, origin=path, loader_state=(at, size), is_package=kind == PACKAGE)  # type: ignore[arg-type]
         spec.has_location = True
         if spec.submodule_search_locations is not None:
             spec.submodule_search_locations.append(path.rpartition("/")[0])
         return spec
 
-    def create_module(self, _spec: ModuleSpec) -> None:
+    def create_module(self, _spec: _frozen_importlib.ModuleSpec) -> None:
         """A module as any other."""
 
     def exec_module(self, module: "ModuleType") -> None:
         """Run its code."""
         at, size = module.__spec__.loader_state  # type: ignore[union-attr]
-        exec(loads(posix.pread(self._fd, size, at)), module.__dict__)
+        setattr(module, MODULES, sys.modules)
+        exec(marshal.loads(posix.pread(self._fd, size, at)), module.__dict__)
 
 
 def start(fd: int, size: int, modules: "list[Entry]", pieces: list[int], later: tuple[int, int]) -> None:
@@ -60,7 +61,7 @@ def start(fd: int, size: int, modules: "list[Entry]", pieces: list[int], later: 
         posix.close(fd)
         return
     gc.disable()
-    load(modules, (code for piece in pieces for code in loads(posix.read(fd, piece))))
+    load(modules, (code for piece in pieces for code in marshal.loads(posix.read(fd, piece))))
     gc.freeze()
     gc.enable()
     if fd > STDERR:
@@ -97,15 +98,19 @@ def create(entry: "Entry") -> "ModuleType":
     """A module that has not run yet."""
     name, path, kind, _, _ = entry
     if kind == EXTENSION:
-        return module_from_spec(ModuleSpec(name, ExtensionFileLoader(name, path), origin=path))
+        loader = _frozen_importlib_external.ExtensionFileLoader(name, path)
+        return _frozen_importlib.module_from_spec(_frozen_importlib.ModuleSpec(name, loader, origin=path))
     module = sys.__class__(name)
     module.__file__ = path
     module.__package__ = name if kind == PACKAGE else name.rpartition(".")[0]
+    setattr(module, MODULES, sys.modules)
     if kind == PACKAGE:
         module.__path__ = [path.rpartition("/")[0]]
     return module
 
 
+MODULES = "__modules__"
+"""The name under which a module of the pack finds all of them (pack.py, taken())."""
 PACKED = ("qsmtpd", "qqshim", "holdq", "cdbx")
 """Whose modules are packed."""
 

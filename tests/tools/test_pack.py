@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.conftest import ROOT, QmailHome
 from tests.play import run_program
+from tools import pack, unpack
 
 LAUNCHERS = sorted(ROOT.glob("*/launch/*"))
 TAG = sys.implementation.cache_tag
@@ -104,3 +106,25 @@ def test_the_other_programs_do_what_they_did(prefix: Path, qmail_home: QmailHome
     codes = [run_program([prefix / "bin" / name], qmail_home, {}, b"")[2] for name in ("qqshim", "holdq-queue")]
 
     assert codes == [54, 74]
+
+
+def test_names_of_modules_that_are_there_are_taken_without_an_import(tmp_path: Path) -> None:
+    """Under the same names, and nothing else: what is imported in a function, or may not be there, is imported as always."""
+    source = tmp_path / "b.py"
+    source.write_text(
+        "from . import c\nfrom .c import one as first, two\nfrom .far import three\nfrom . import d\nimport posix\n"
+        "def late():\n    from .c import four\n    return four\n")
+    of_c = {"one": 1, "two": 2}
+    modules = {"a.c": types.SimpleNamespace(**of_c)}
+    code = pack.compiled(("a.b", str(source), unpack.MODULE, 0, 0), {"a": unpack.PACKAGE, "a.c": unpack.MODULE})
+    asked: list[str] = []
+
+    def ask(name: str, _globals: object, _locals: object, names: tuple[str, ...] | None, level: int) -> object:
+        asked.append(f"{level} {name} {names}")
+        return types.SimpleNamespace(three=3, d=4)
+
+    room: dict[str, object] = {unpack.MODULES: modules, "__builtins__": {"__import__": ask}}
+    exec(code, room)
+
+    assert (room["c"], room["first"], room["two"], room["three"]) == (modules["a.c"], 1, 2, 3)
+    assert asked == ["1 far ('three',)", "1  ('d',)", "0 posix None"]
