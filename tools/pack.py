@@ -188,11 +188,11 @@ def packed(modules: list[Entry], later: list[Entry]) -> bytes:
     pieces.append(marshal.dumps(tuple(codes)))
     tail = [marshal.dumps(compiled(entry, there)) for entry in later]
     start = HEAD + sum(map(len, pieces))
-    index: dict[str, tuple[Entry, int, int]] = {}
+    index: dict[str, bytes] = {}  # an entry that is asked for is unpacked, and no other
     for _ in range(2):  # where they begin depends on how long the index is, which has numbers of a fixed size
         at = start + len(marshal.dumps(index))
         for entry, code in zip(later, tail, strict=True):
-            index[entry[0]] = entry, at, len(code)
+            index[entry[0]] = marshal.dumps((entry, at, len(code)))
             at += len(code)
     listed = marshal.dumps(index)
     arguments = at, modules, [*map(len, pieces)], (at - start, len(listed))

@@ -17,11 +17,11 @@ class Later:
     """A finder and loader of the modules that a program may need later (importlib.abc)."""
 
     def __init__(self, fd: int, at: int, size: int) -> None:
-        """Where their index stands in the pack: name: entry, where its code begins, the code's size."""
+        """Where their index stands in the pack: name: entry, where its code begins, the code's size, marshalled once more."""
         self._fd = fd
         self._at = at
         self._size = size
-        self._index: dict[str, tuple[Entry, int, int]] | None = None
+        self._index: dict[str, bytes] | None = None
 
     def find_spec(self, name: str, _path: object, _target: object = None) -> _frozen_importlib.ModuleSpec | None:
         """Find a module of the pack; None for all others, and for one whose source has changed."""
@@ -29,11 +29,13 @@ class Later:
             return None
         if self._index is None:
             self._index = marshal.loads(posix.pread(self._fd, self._size, self._at))
-        if name not in self._index or not as_packed(self._index[name][0]):
+        if name not in self._index:
             return None
-        (_, path, kind, _, _), at, size = self._index[name]
+        entry, at, size = marshal.loads(self._index[name])
+        if not as_packed(entry):
+            return None
+        _, path, kind, _, _ = entry
         spec = _frozen_importlib.ModuleSpec(name, self, origin=path, loader_state=(at, size), is_package=kind == PACKAGE)  # type: ignore[arg-type]
-        spec.has_location = True
         if spec.submodule_search_locations is not None:
             spec.submodule_search_locations.append(path.rpartition("/")[0])
         return spec
@@ -43,7 +45,9 @@ class Later:
 
     def exec_module(self, module: "ModuleType") -> None:
         """Run its code."""
-        at, size = module.__spec__.loader_state  # type: ignore[union-attr]
+        spec = module.__spec__
+        module.__file__ = spec.origin  # type: ignore[union-attr]  # here: who says that he has one is asked for a .pyc, too
+        at, size = spec.loader_state  # type: ignore[union-attr]
         setattr(module, MODULES, sys.modules)
         exec(marshal.loads(posix.pread(self._fd, size, at)), module.__dict__)
 
