@@ -14,10 +14,18 @@ TEXT_LEAST = 32
 """A text with fewer letters says nothing: all empty messages would be one campaign."""
 
 _BLOCK = 64
-_INNER = bytes(byte ^ 0x36 for byte in range(256))
-_OUTER = bytes(byte ^ 0x5C for byte in range(256))
-_LOWER = bytes(byte + 32 if 0x41 <= byte <= 0x5A else byte for byte in range(256))
-_NO_LETTERS = bytes(byte for byte in range(128) if not chr(byte).isalpha())
+_BYTES = bytes.maketrans(b"", b"")
+"""All that there are, in their order: bytes(range(256)), and a tenth of its cost."""
+_LOWER = _BYTES.lower()
+_NO_LETTERS = _BYTES[:0x80].translate(None, _BYTES[0x41:0x5B] + _BYTES[0x61:0x7B])
+
+
+def _flipped(bits: bytes) -> bytes:
+    """What each byte becomes when these bits of it are turned around."""
+    return (int.from_bytes(_BYTES, "big") ^ int.from_bytes(bits * 256, "big")).to_bytes(256, "big")
+
+
+_INNER, _OUTER = _flipped(b"\x36"), _flipped(b"\x5c")
 
 
 def of_name(name: bytes) -> bytes:

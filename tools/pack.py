@@ -30,8 +30,8 @@ sys.path.pop()  # what is packed is what is installed
 
 HEAD = 16384
 """Bytes of a pack's head, which is read at once: the code of unpack.py, and the arguments of its start() but the first."""
-PIECE = 30000
-"""Bytes of code that are read together: names that they share stand there once.  Much more would want fresh memory."""
+PIECE = 100_000
+"""Bytes of code that are read together: names that they share stand there once.  More would come by mmap(2), in fresh pages."""
 LAUNCHER = """\
 #!{python} -ISXutf8
 # Made by tools/pack.py from {source}.
