@@ -41,7 +41,7 @@ def test_what_is_given_up_is_not_queued_and_its_program_is_waited_for(queue: Blo
 
     assert qmail_home.messages() == []
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(queue.number, os.WNOHANG)
 
 
 def test_a_message_that_is_to_be_held_goes_to_the_other_program(queue: BlockingQueue) -> None:
