@@ -150,7 +150,7 @@ def test_one_user_does_not_take_all_places(site: Site) -> None:
         for visitor in silent:
             visitor.close()
         wait_until(lambda: site.left() == [])
-        assert tell(site, *WHOLE) == 0
+        wait_until(lambda: tell(site, *WHOLE) == 0)  # a place is free a moment after its files are gone
 
 
 def test_a_full_disk_is_53(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
