@@ -19,7 +19,7 @@ have the loop to himself, and no deadline would pass meanwhile."""
 RATE = 100
 """Bytes a second that are the least we wait for."""
 LINGER = 2.0
-"""Seconds in which a client that we have refused may read the refusal."""
+"""Seconds in which a client may read our last words."""
 
 GREETING_MAX = 300.0
 """Seconds until a conversation has said what its limits are."""
@@ -144,6 +144,10 @@ class Connection(BufferedProtocol):
         """Raise an error where the conversation waits for the client, if it does."""
         if self._waiting in STANDING:
             self._go_on(error)
+
+    def abort(self) -> None:
+        """Cut the connection: the conversation is told as if the client had done it."""
+        self._transport.abort()
 
     def read(self, answer: bytes = b"") -> bytes | None:
         """See Wire."""
@@ -273,6 +277,8 @@ class Connection(BufferedProtocol):
     def _finish(self, well: bool, fault: BaseException | None) -> None:
         self._running = None
         self._input = b""
+        if self._transport.get_write_buffer_size():  # a transport that closes waits for a client who does not read, for ever
+            self._host.call_later(LINGER, self._transport.abort)
         self._transport.close()
         self._host.end(self, well, fault)
 

@@ -66,7 +66,7 @@ class Listener:
         self.draining = False
         self.figures = Figures() if options.metrics else None
         self._swept = loop.time()
-        loop.call_later(SWEEP, self._sweep)
+        self._sweeping = loop.call_later(SWEEP, self._sweep)
 
     def connection(self) -> Connection:
         """For the loop, which calls it for each client."""
@@ -215,6 +215,7 @@ class Listener:
                 connection.interrupt(ShutdownError())
 
     def _sweep(self) -> None:
+        self._sweeping = self.call_later(SWEEP, self._sweep)
         now = self.now()
         if self.figures:
             self.figures.lag = max(self.figures.lag, now - self._swept - SWEEP)
@@ -227,7 +228,6 @@ class Listener:
             asyncio.get_running_loop().run_in_executor(None, trim)
         if self.draining:
             self.send_home()
-        self.call_later(SWEEP, self._sweep)
 
     def _shed(self) -> None:
         """End half of the sessions that have no message under way, the oldest: who sends mail does not stay for long."""
@@ -236,8 +236,14 @@ class Listener:
         for connection in some[:(len(some) + 1) // 2]:
             connection.interrupt(ShutdownError())
 
+    def cut_off(self) -> None:
+        """End all connections, whatever they are at: their time is over."""
+        for connection in list(self._visits):
+            connection.abort()
+
     def close(self) -> None:
-        """Nothing more is to come."""
+        """Nothing more is to come.  The loop may go on for a while: it waits for its threads."""
+        self._sweeping.cancel()
         self._queues.close()
         for warm in self._uses:
             warm.close()

@@ -77,12 +77,14 @@ def _handed(service: socket.socket, listener: Listener, control: Control, takers
 
 
 async def _drain(listener: Listener, handed: Handed | None, seconds: float) -> None:
-    """Let transactions in hand come to their ends."""
+    """Let transactions in hand come to their ends, for so many seconds; what is left then is broken off."""
     until = listener.now() + seconds
     listener.draining = True
     listener.send_home()
     while (listener.held or (handed is not None and handed.running)) and listener.now() < until:
         await asyncio.sleep(0.05)
+    listener.cut_off()
+    await asyncio.sleep(0)
 
 
 TYPE_CHECKING = False

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 import pytest
 import uvloop
 
-from qsmtpd.drivers.connection import INPUT_MAX, Connection
+from qsmtpd.drivers.connection import INPUT_MAX, LINGER, Connection
 from qsmtpd.drivers.ends import ShutdownError
 from qsmtpd.drivers.wheel import Wheel
 
@@ -184,6 +184,35 @@ def test_a_client_that_never_reads_is_waited_for_and_then_left() -> None:
 
     assert played(talker, deaf, timeout=1.0)[1] is None
     assert len(sent) < 200
+
+
+def test_what_a_client_does_not_read_is_not_kept_for_him() -> None:
+    """A35: who has been left holds neither a descriptor of ours nor memory."""
+    sent = []
+
+    async def talker(connection: Connection) -> bool:
+        try:
+            while True:
+                sent.append(1)
+                await connection.write(b"y" * 100_000)
+        except TimeoutError:
+            await connection.close(b"", linger=False)
+
+    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
+        writer.transport.pause_reading()
+        await asyncio.sleep(1.0 + LINGER + 1.0)
+        writer.transport.resume_reading()
+        read = 0
+        try:
+            while data := await asyncio.wait_for(reader.read(65536), 5):
+                read += len(data)
+        except ConnectionResetError:
+            pass
+        return read
+
+    read, fault = played(talker, deaf, timeout=0.5)
+    assert fault is None
+    assert read < len(sent) * 100_000
 
 
 async def busy_with_each_slice(connection: Connection) -> bool:

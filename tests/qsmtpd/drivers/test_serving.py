@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def slow(control: Control, note: Any) -> Any:
 
 
 @contextmanager
-def worker(home: QmailHome, *arguments: Any) -> Iterator[tuple[int, int]]:
+def worker(home: QmailHome, *arguments: Any, options: Options = OPTIONS) -> Iterator[tuple[int, int]]:
     """Its pid, and its port."""
     with socket.create_server(("127.0.0.1", 0)) as listens:
         listens.setblocking(False)
@@ -46,7 +47,7 @@ def worker(home: QmailHome, *arguments: Any) -> Iterator[tuple[int, int]]:
             if not pid:
                 try:
                     os.dup2(os.open(home.path / "log", os.O_CREAT | os.O_WRONLY), 2)
-                    os._exit(serve([listens], OPTIONS, None, *arguments))
+                    os._exit(serve([listens], options, None, *arguments))
                 except BaseException:
                     traceback.print_exc()
                 finally:
@@ -95,6 +96,30 @@ def test_term_sends_who_says_nothing_home(qmail_home: QmailHome) -> None:
         client.close()
         assert ended(pid) == 0
         assert time.monotonic() - began < 5
+
+
+def test_who_is_not_done_in_time_is_cut_off_and_nothing_looks_after_him_any_more(
+        qmail_home: QmailHome, service: socket.socket) -> None:
+    """A worker waits for its threads at its end: nothing may run meanwhile that needs what is closed."""
+    def busy(_control: Control, _note: Any) -> Any:
+        asyncio.get_running_loop().run_in_executor(None, time.sleep, 4)
+
+    qmail_home.write("rcpthosts", "bench.test")
+    began = time.monotonic()
+    with (worker(qmail_home, service, {MESSAGE: busy}, options=replace(OPTIONS, drain=0.5)) as (pid, port),
+          socket.create_connection(("127.0.0.1", port), 20) as client, client.makefile("rb") as said):
+        client.sendall(b"EHLO c.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<x@bench.test>\r\nDATA\r\n")
+        assert any(line.startswith(b"354") for line in said)
+        os.kill(pid, signal.SIGTERM)
+        client.sendall(b"half a line")
+        assert not said.read()
+        assert time.monotonic() - began < 3
+        assert ended(pid) == 0
+    assert time.monotonic() - began > 3
+    log = (qmail_home.path / "log").read_bytes()
+    assert log.endswith(b"\n")
+    assert b"Traceback" not in log
+    assert b"fault " not in log
 
 
 def test_a_message_that_was_handed_over_comes_to_its_end(qmail_home: QmailHome, service: socket.socket) -> None:
