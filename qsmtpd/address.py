@@ -16,10 +16,6 @@ class PathError(Exception):
     """The argument is no path, or has parameters that we do not know: 555."""
 
 
-class NotAsciiError(Exception):
-    """The address is not ASCII, and the client did not say SMTPUTF8, or it is no UTF-8 (RFC 6531 section 3.3)."""
-
-
 def parse(argument: bytes) -> tuple[bytes, dict[bytes, bytes]]:
     """Parse what stands after MAIL or RCPT: the address, and the parameters.
 
@@ -61,22 +57,13 @@ def domain(address: bytes) -> bytes | None:
     return host.lower() if at else None
 
 
-def require_ascii(address: bytes, utf8: bool) -> None:
-    """Check the bytes above 127.
-
-    utf8  the client said SMTPUTF8 with MAIL
-
-    Raises:
-        NotAsciiError: there are some, and they are not allowed or are no UTF-8.
-    """
-    if address.isascii():
-        return
-    if not utf8:
-        raise NotAsciiError
+def is_utf8(address: bytes) -> bool:
+    """Whether the bytes above 127 are what SMTPUTF8 lets stand there."""
     try:
         address.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise NotAsciiError from error
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _unquoted(text: bytes, terminator: int) -> tuple[bytes, bytes]:

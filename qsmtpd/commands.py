@@ -1,4 +1,4 @@
-"""Command lines, as qmail's commands.c splits them: the verb ends at the first blank, blanks after it do not count."""
+"""What may stand in a command line, and what shows that it is not SMTP at all."""
 
 COMMAND_MAX = 2048
 """Bytes of a command line with its CR LF.  RFC 5321 section 4.5.3.1.4 wants 512; qmail takes addresses of 900 bytes."""
@@ -9,12 +9,6 @@ FOREIGN = frozenset((
 
 TLS_RECORD = b"\x16\x03"
 """What stands where a line would begin when the client speaks TLS; that need not hold a line end."""
-
-
-def split(line: bytes) -> tuple[bytes, bytes]:
-    """A line without its CR LF: the verb in upper case, the argument."""
-    verb, _, argument = line.partition(b" ")
-    return verb.upper(), argument.lstrip(b" ")
 
 
 def is_foreign(verb: bytes) -> bool:

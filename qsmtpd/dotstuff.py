@@ -77,11 +77,25 @@ class HopCounter:
         self._line = lines[-1][:9]
 
 
+class EndOfData:
+    """An event of the session (events.py): the message is there; whatever the reply, the transaction is over.
+
+    size  bytes as stored; beyond databytes no piece was handed out
+    hops  Received and Delivered-To fields in its header
+    """
+
+    __slots__ = ("hops", "size")
+    at = b"message"
+
+    def __init__(self, size: int, hops: int) -> None:
+        self.size = size
+        self.hops = hops
+
+
 class Body:
     """Both for one message: a body with its header.
 
     size  bytes so far, as they are stored
-    hops  see HopCounter
     rest  see DotDecoder
     """
 
@@ -106,9 +120,9 @@ class Body:
     def rest(self) -> bytes | None:
         return self._decoder.rest
 
-    @property
-    def hops(self) -> int:
-        return self._hops.hops
+    def end(self) -> EndOfData:
+        """What it came to."""
+        return EndOfData(self.size, self._hops.hops)
 
 
 def _is_hop(line: bytes) -> bool:

@@ -1,6 +1,7 @@
 """What a Session tells its driver.  A driver pulls one event at a time, and answers each that wants a reply with reply().
 
-Each that wants one has `at`: where in the session it stands, as the log has it.
+Each that wants one has `at`: where in the session it stands, as the log has it.  Bytes are an event, too: a piece of the
+message as it is stored, LF ends a line, dots unstuffed; it wants no reply.  The last of a message is EndOfData, in dotstuff.py.
 """
 
 
@@ -62,27 +63,3 @@ class Rcpt:
 
     def __init__(self, recipient: bytes) -> None:
         self.recipient = recipient
-
-
-class Chunk:
-    """A piece of the message as it is stored: LF ends a line, dots unstuffed.  Wants no reply."""
-
-    __slots__ = ("data",)
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-
-class EndOfData:
-    """The message is there; whatever the reply, the transaction is over.
-
-    size  bytes as stored; beyond databytes no chunk was handed out
-    hops  Received and Delivered-To fields in its header
-    """
-
-    __slots__ = ("hops", "size")
-    at = b"message"
-
-    def __init__(self, size: int, hops: int) -> None:
-        self.size = size
-        self.hops = hops

@@ -4,7 +4,7 @@ What was learned of the connection lasts for the session; of HELO, MAIL or RCPT,
 """
 
 from .checks.base import LookupFailedError
-from .checks.counts import COUNTS, VALUES
+from .checks.counts import COUNTS, NEVER, VALUES
 from .rules.rule import drawn_for
 from .rules.vocabulary import CONNECT, DNS, MESSAGE, RCPT, STAGES
 from .rules.words import written
@@ -19,7 +19,9 @@ class Knowledge:
     values  name: True, False, None for unknown, or a number.  What was not asked is not there
     """
 
-    __slots__ = ("_checks", "_counted", "_fresh", "_learned", "_limits", "_lookups", "_mail", "_make", "_vocabulary", "values")
+    __slots__ = (
+        "_checks", "_counted", "_fresh", "_learned", "_limits", "_lookups", "_mail", "_make", "_varying", "_vocabulary",
+        "values")
 
     def __init__(
             self, mail: "Mail", lookups: "Lookups", vocabulary: "Mapping[str, Term]", limits: "Limits",
@@ -33,6 +35,7 @@ class Knowledge:
         self._make = make
         self._checks: dict[str, Check] = {}
         self._counted: tuple[str, ...] = ()
+        self._varying: list[str] = []
         self._learned: list[list[str] | None] = [None] * len(STAGES)
         self._fresh: list[str] = []
 
@@ -45,7 +48,7 @@ class Knowledge:
                 names.clear()
         if stage < RCPT:
             for name in self._counted:
-                del self.values[name]
+                self.values.pop(name, None)
             self._counted = ()
 
     def learned(self, stage: int) -> "dict[str, bool | float | None]":
@@ -82,15 +85,19 @@ class Knowledge:
                 del self.values[name]
                 learned.remove(name)
 
-    def count(self, names: tuple[str, ...]) -> None:
-        """Know these words of checks/counts.py, always the same in a transaction, about its next recipient.
-
-        What they were for the one before need not be forgotten first, and nobody has to ask for each.
-        """
-        values, mail, limits = self.values, self._mail, self._limits
-        for name in names:
-            values[name] = COUNTS[name](mail, limits)
+    def begin(self, names: tuple[str, ...]) -> None:
+        """A transaction begins: know these words of checks/counts.py about each recipient of it, as count() finds them."""
+        mail, limits = self._mail, self._limits
+        never = [name for name in names if name in NEVER and NEVER[name](mail, limits)]
+        self.values.update(dict.fromkeys(never, False))
         self._counted = names
+        self._varying = [name for name in names if name not in never]
+
+    def count(self) -> None:
+        """There is a recipient: what was known of the one before need not be forgotten first, nor asked for word by word."""
+        values, mail, limits = self.values, self._mail, self._limits
+        for name in self._varying:
+            values[name] = COUNTS[name](mail, limits)
 
     async def ask(self, names: tuple[str, ...]) -> None:
         """Find out about those of the names that are not known and cheapest to ask."""

@@ -27,7 +27,7 @@ class Policy:
     transaction  of the message to come, None while no recipient of it was accepted
     """
 
-    __slots__ = ("_config", "_counted", "_lookups", "_protocol", "_tarpit", "knowledge", "mail", "ruling", "transaction")
+    __slots__ = ("_config", "_lookups", "_protocol", "_tarpit", "knowledge", "mail", "ruling", "transaction")
 
     def __init__(self, config: "Config", mail: "Mail", lookups: "Lookups", log: "Log", trace: "Trace | None" = None) -> None:
         """log  is given the line number and the text of each rule that says "log"; trace  see rules.evaluate.read()."""
@@ -39,7 +39,6 @@ class Policy:
         self._lookups = lookups
         self._protocol = b"SMTP"
         self._tarpit = Tarpit(config.tarpitcount, config.tarpitdelay)
-        self._counted: tuple[str, ...] = ()
 
     async def connect(self) -> Verdict:
         """The greeting, or what a rule says instead of it."""
@@ -69,9 +68,9 @@ class Policy:
         self.knowledge.forget(MAIL)
         self.ruling.begin()
         self.transaction = None
-        self._counted = self._config.rules.counted(COUNTS)
         sender = await self._with_local_host(address) if address.endswith(b"]") else address
         self.mail.begin(sender, b"UTF8SMTP" if utf8 else self._protocol)
+        self.knowledge.begin(self._config.rules.counted(COUNTS))
         return await self._ruled(MAIL, replies.MAIL_OK)
 
     async def recipient(self, address: bytes) -> Verdict:
@@ -85,10 +84,14 @@ class Policy:
         mail.recipient = await self._with_local_host(address) if address.endswith(b"]") else address
         mail.host = domain(mail.recipient)
         mail.ours = self._config.hosts.has(mail.host, mail.relay, self._lookups)
-        mail.known = await self._exists()
+        mail.known = None
+        if mail.ours and mail.relay is None:
+            mail.known = await self._config.valid.knows(mail.recipient, self._lookups)
+            if mail.known is not False and self._config.rcptcheck is not None:
+                mail.known = await self._checked(self._config.rcptcheck)
         mail.rcpt += 1
         mail.bad += mail.known is False
-        self.knowledge.count(self._counted)
+        self.knowledge.count()
         ruled = NOTHING if self.ruling.silent() else await self.ruling.at(RCPT)
         verdict = ruled.verdict or self._unsafe()
         if verdict is None and self._config.rcptcallout is not None:
@@ -115,16 +118,10 @@ class Policy:
             verdict.delay = self._tarpit.take(ruled.pause)
         return verdict
 
-    async def _exists(self) -> bool | None:
-        """Whether the recipient in hand does; None when nobody was asked."""
-        mail = self.mail
-        if mail.relay is not None or not mail.ours:
-            return None
-        known = await self._config.valid.knows(mail.recipient, self._lookups)
-        if known is not False and self._config.rcptcheck is not None:
-            answer = await self._config.rcptcheck(mail, self._lookups)
-            return known if answer is None else answer
-        return known
+    async def _checked(self, ask: "AsksRecipient") -> bool | None:
+        """Whether the recipient in hand exists, by what is known and the site's program."""
+        answer = await ask(self.mail, self._lookups)
+        return self.mail.known if answer is None else answer
 
     def _unsafe(self) -> Verdict | None:
         """What no rule can admit."""

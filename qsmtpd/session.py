@@ -12,9 +12,9 @@ State, and what moves it:
 """
 
 from . import replies
-from .address import NotAsciiError, PathError, parse, require_ascii
-from .commands import COMMAND_MAX, TLS_RECORD, is_foreign, split
-from .events import BEGIN_DATA, CLOSED, CONNECTED, NEED_DATA, Chunk, EndOfData, Helo, Mail, Rcpt
+from .address import PathError, is_utf8, parse
+from .commands import COMMAND_MAX, TLS_RECORD, is_foreign
+from .events import BEGIN_DATA, CLOSED, CONNECTED, NEED_DATA, Helo, Mail, Rcpt
 from .replies import Reply
 
 IDLE, MAIL, RECIPIENTS, DATA, OVER = range(5)
@@ -97,7 +97,7 @@ class Session:
         self._output.clear()
         return data
 
-    def next_event(self) -> "Question | Chunk":
+    def next_event(self) -> "Question | bytes":
         """The next event.  One that wants a reply comes again and again until it has one."""
         while self._pending is None:
             if self._state == OVER:
@@ -107,7 +107,7 @@ class Session:
                 if event is not None:
                     return event
             elif self._at == len(self._input) or not self._command():
-                return self._at_end_of_input()
+                return self._at_end_of_input() if self._eof else NEED_DATA
         return self._pending
 
     def reply(self, reply: Reply) -> None:
@@ -143,8 +143,6 @@ class Session:
         self._say(reply)
 
     def _at_end_of_input(self) -> "Signal":
-        if not self._eof:
-            return NEED_DATA
         self._state = OVER
         return CLOSED
 
@@ -155,11 +153,11 @@ class Session:
 
         self._body = Body()
 
-    def _message(self) -> "Chunk | Signal | None":
+    def _message(self) -> "bytes | Signal | None":
         """The next piece; None when the end of the message became the pending event, or the session was closed."""
         data, self._input, self._at = self._input[self._at:], b"", 0
         if not data:
-            return self._at_end_of_input()
+            return self._at_end_of_input() if self._eof else NEED_DATA
         body = self._body
         stored = body.feed(data)
         if stored is None:
@@ -167,9 +165,9 @@ class Session:
             return None
         if body.rest is not None:
             self._input = body.rest
-            self._pending = EndOfData(body.size, body.hops)
+            self._pending = body.end()
         if stored and not (self._databytes and body.size > self._databytes):
-            return Chunk(stored)
+            return stored
         return None
 
     # Commands
@@ -204,7 +202,9 @@ class Session:
         return whole or self._state == OVER
 
     def _obey(self, line: bytes) -> None:
-        verb, argument = split(line)
+        """A line without its CR LF: as in qmail's commands.c the verb ends at the first blank, blanks after it do not count."""
+        verb, _, argument = line.partition(b" ")
+        verb, argument = verb.upper(), argument.lstrip(b" ")
         out_of_order = OUT_OF_ORDER.get((self._state, verb))
         self._talk += 1
         if self._talk > TALK_MAX:
@@ -228,11 +228,11 @@ class Session:
                 address, parameters = parse(argument)
                 if parameters or not address:
                     raise PathError("no recipient, or a parameter")
-                require_ascii(address, self._utf8)
-                self._pending = Rcpt(address)
+                if address.isascii() or self._takes_utf8(address):
+                    self._pending = Rcpt(address)
             elif verb == b"MAIL":
                 self._state = IDLE
-                self._pending = self._mail(argument)
+                self._mail(argument)
             elif verb == b"DATA":
                 self._pending = BEGIN_DATA
             elif verb in (b"HELO", b"EHLO"):
@@ -242,10 +242,8 @@ class Session:
                 self._refuse_verb(verb)
         except PathError:
             self._say(replies.SYNTAX)
-        except NotAsciiError:
-            self._say(replies.ADDRESS_WANTS_UTF8)
 
-    def _mail(self, argument: bytes) -> Mail:
+    def _mail(self, argument: bytes) -> None:
         address, parameters = parse(argument)
         size = parameters.pop(b"SIZE", b"0")
         body = parameters.pop(b"BODY", b"7BIT").upper()
@@ -254,8 +252,15 @@ class Session:
         if parameters or utf8 or body not in (b"7BIT", b"8BITMIME") or not size.isdigit() or len(size) > 20:
             raise PathError("a parameter that we do not know")
         self._utf8 = utf8 is not None
-        require_ascii(address, self._utf8)
-        return Mail(address, int(size), self._utf8)
+        if address.isascii() or self._takes_utf8(address):
+            self._pending = Mail(address, int(size), self._utf8)
+
+    def _takes_utf8(self, address: bytes) -> bool:
+        """Whether an address that is not ASCII may pass (RFC 6531 section 3.3); it is refused otherwise."""
+        taken = self._utf8 and is_utf8(address)
+        if not taken:
+            self._say(replies.ADDRESS_WANTS_UTF8)
+        return taken
 
     def _refuse_verb(self, verb: bytes) -> None:
         if is_foreign(verb):
@@ -270,7 +275,7 @@ class Session:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .dotstuff import Body
+    from .dotstuff import Body, EndOfData
     from .events import Signal
 
     Question = Signal | Helo | Mail | Rcpt | EndOfData

@@ -123,7 +123,7 @@ class Transaction:
     async def message(self, size: int, hops: int) -> Disposal:
         """The message is there: what becomes of it.
 
-        size, hops  see events.EndOfData
+        size, hops  see dotstuff.EndOfData
         """
         if hops >= HOPS_MAX:
             return Disposal(Verdict(replies.LOOPING, "hops"))

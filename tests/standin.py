@@ -57,7 +57,7 @@ class Worker:
     def greet(self, listening: socket) -> None:
         try:
             connection, peer = listening.accept()
-        except BlockingIOError:
+        except OSError:  # nobody is there any more, or stop() came in between
             return
         ip = peer[0].encode()
         refused = self.admission.admit(ip)

@@ -39,6 +39,13 @@ COUNTS: "Values" = {
 }
 """Those of "recipient"."""
 
+NEVER: "Values" = {
+    "too-many-rcpt": lambda mail, limits: limits.maxrecipients <= 0,
+    "too-many-bad": lambda mail, limits: limits.brtlimit <= 0,
+    "bounce-many": lambda mail, limits: mail.sender != b"",
+}
+"""Which of those hold for no recipient of a transaction, as is known when it begins."""
+
 OF_MESSAGE: "Values" = {
     "size": lambda mail, limits: mail.size,
     "hops": lambda mail, limits: mail.hops,

@@ -5,7 +5,7 @@ It awaits only its wire and its queue, so it serves the driver that blocks and t
 
 import time
 
-from ..events import BEGIN_DATA, CLOSED, NEED_DATA, Chunk, EndOfData, Helo, Mail, Rcpt
+from ..events import BEGIN_DATA, CLOSED, NEED_DATA, Helo, Mail, Rcpt, Signal
 from ..ruling import Verdict
 
 KNOWN = {True: "valid", False: "invalid", None: "unchecked"}
@@ -76,9 +76,9 @@ class Conversation:
                         self._session.receive_data(data)
                     else:
                         self._session.receive_eof()
-                elif isinstance(event, Chunk):
+                elif isinstance(event, bytes):
                     assert self._reception  # since DATA
-                    await self._reception.take(event.data)
+                    await self._reception.take(event)
                 else:
                     await self._respond(event)
             self._note_the_end()
@@ -117,18 +117,18 @@ class Conversation:
             if rule is not None:
                 self._rule, self._code = rule, closing.code
 
-    async def _decide(self, event: "Question") -> Verdict:
+    async def _decide(self, event: "Signal | Helo | Mail | EndOfData") -> Verdict:
         if isinstance(event, Mail):
             self._sender_noted = False
             return await self._policy.sender(event.sender, event.size, event.utf8)
         if event is BEGIN_DATA:
             return await self._data()
-        if isinstance(event, EndOfData):
-            assert self._reception  # as above
-            return await self._reception.end(event.size, event.hops)
         if isinstance(event, Helo):
             return await self._policy.helo(event.name, event.extended)
-        return await self._policy.connect()
+        if isinstance(event, Signal):
+            return await self._policy.connect()
+        assert self._reception  # as above
+        return await self._reception.end(event.size, event.hops)
 
     async def _data(self) -> Verdict:
         if self._reception is None:
@@ -178,7 +178,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Protocol
 
-    from ..events import Signal
+    from ..dotstuff import EndOfData
     from ..policy import Policy
     from ..qmail.env import Peer
     from ..session import Session

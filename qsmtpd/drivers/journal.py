@@ -16,13 +16,13 @@ class Journal:
 
     def note(self, event: str, pairs: "Pairs") -> None:
         """A line to be written with the next that cannot wait."""
-        self._lines.append((event, [("id", self._identity), *pairs]))
+        self._lines.append((event, pairs))
         if len(self._lines) >= LINES_MAX:
             self.write()
 
     def write(self) -> None:
         """Write what there is."""
-        self._log(self._lines)
+        self._log([(event, [("id", self._identity), *pairs]) for event, pairs in self._lines])
         self._lines.clear()
 
     def fault(self, error: Exception) -> None:

@@ -59,7 +59,7 @@ class Reception:
             await self._pass_header(section)
 
     async def end(self, size: int, hops: int) -> Verdict:
-        """The message is there, see events.EndOfData."""
+        """The message is there, see dotstuff.EndOfData."""
         if self._section is not None:
             self._section.finish()
             await self._pass_header(self._section)

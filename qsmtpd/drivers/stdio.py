@@ -38,12 +38,15 @@ class DescriptorWire:
         """See Wire."""
         if answer:
             self._say(answer)
-        deadline = self._since + self._timeout + self._received / RATE
+        now = self._since if answer else time.monotonic()
+        deadline = min(self._since + self._timeout + self._received / RATE, self._end)
         while True:
-            self._wait(self._readable, deadline)
+            if now >= deadline or not self._readable.poll(min(deadline - now, POLL_MAX) * 1000):
+                raise TimeoutError
             try:
                 data = posix.read(self._in, READ_MAX)
             except BlockingIOError:
+                now = time.monotonic()
                 continue
             except OSError as error:
                 raise ConnectionError from error
@@ -73,7 +76,7 @@ class DescriptorWire:
         """See Wire."""
         try:
             if data:
-                self._write(data, time.monotonic() + LINGER)
+                self._write(data, LINGER)
             if linger and self._shut_down():
                 self._drain()
         except (OSError, TimeoutError):
@@ -88,15 +91,17 @@ class DescriptorWire:
         posix.close(null)
 
     def _say(self, data: bytes) -> None:
-        self._write(data, time.monotonic() + self._timeout)
+        self._write(data, self._timeout)
         self._since = time.monotonic()
         self._received = 0
 
-    def _write(self, data: bytes, deadline: float) -> None:
+    def _write(self, data: bytes, timeout: float) -> None:
+        deadline = None
         while data:
             try:
                 sent = posix.write(self._out, data)
             except BlockingIOError:
+                deadline = deadline or time.monotonic() + timeout
                 writable = select.poll()
                 writable.register(self._out, select.POLLOUT)
                 self._wait(writable, deadline)

@@ -98,7 +98,8 @@ def test_a_body_counts_what_is_stored_and_gives_up_at_a_stray_newline() -> None:
     stored = [body.feed(data) or b"" for data in (b"Received: x\r\n", b"\r\n..a\r\n.\r\nQUIT\r\n")]
 
     assert b"".join(stored) == b"Received: x\n\n.a\n"
-    assert (body.size, body.hops, body.rest) == (16, 1, b"QUIT\r\n")
+    end = body.end()
+    assert (end.size, end.hops, body.rest) == (16, 1, b"QUIT\r\n")
     assert Body().feed(b"a\nb\r\n") is None
 
 

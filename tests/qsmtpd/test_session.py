@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qsmtpd import replies
-from qsmtpd.events import BEGIN_DATA, CLOSED, NEED_DATA, Chunk, EndOfData, Helo, Mail, Rcpt, Signal
+from qsmtpd.dotstuff import EndOfData
+from qsmtpd.events import BEGIN_DATA, CLOSED, NEED_DATA, Helo, Mail, Rcpt, Signal
 from qsmtpd.replies import Reply
 from qsmtpd.session import AFTER_ACCEPTED, AFTER_REFUSED, DISCARD_MAX, TALK_MAX, Session
 from tests.transcript import codes
@@ -43,8 +44,8 @@ class Model:
             elif event is CLOSED:
                 self.answer += self.session.data_to_send()
                 return
-            elif isinstance(event, Chunk):
-                self._message += event.data
+            elif isinstance(event, bytes):
+                self._message += event
             else:
                 self._watch(event)
 
@@ -110,6 +111,17 @@ def test_an_event_comes_again_until_it_is_answered() -> None:
     session = Session(b"mx", 0, 0)
 
     assert session.next_event() is session.next_event()
+
+
+@pytest.mark.parametrize(("line", "code"), [
+    (b"", 502), (b"noop", 250), (b"NOOP   x", 250), (b" NOOP", 502), (b"\tNOOP", 502), (b"NOOP\t", 502), (b"NOOPx", 502),
+    (b"Mail   from:<a@b>", 250), (b"MAILFROM:<a@b>", 502)])
+def test_a_verb_ends_at_the_first_blank(line: bytes, code: int) -> None:
+    model = Model()
+
+    model.feed(line + b"\r\n")
+
+    assert codes(model.answer) == [220, code]
 
 
 def test_pipelined_commands_wait_for_the_verdict() -> None:
