@@ -43,7 +43,8 @@ def test_what_is_silent_was_looked_at_and_is_one_word_that_is_false(text: str, s
     assert not of.silent()
 
     first = complete(of.at(RCPT))
-    knowledge.count(settings.rules.counted(COUNTS))
+    knowledge.begin(settings.rules.counted(COUNTS))
+    knowledge.count()
 
     assert of.silent() is silent
     assert first.verb == complete(of.at(RCPT)).verb
