@@ -1,8 +1,13 @@
 """What is at hand."""
 
-import pytest
+from typing import Any
 
-from qsmtpd.checks.counts import VALUES
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qsmtpd.checks.base import Mail
+from qsmtpd.checks.counts import COUNTS, NEVER, VALUES
 from qsmtpd.rules.vocabulary import TERMS
 from tests.qsmtpd.world import Settings, mail
 
@@ -11,13 +16,12 @@ def test_every_word_that_costs_nothing_is_here() -> None:
     assert set(VALUES) == {name for name, term in TERMS.items() if term.check in ("session", "nullsender", "recipient", "size")}
 
 
-def value(
-        name: str, *, known: bool | None = True, ours: bool = True, accepted: int = 0, bad: int = 0, sender: bytes = b"",
-) -> object:
+def in_hand(
+        known: bool | None = True, ours: bool = True, accepted: int = 0, bad: int = 0, sender: bytes = b"") -> Mail:
     of = mail(b"x@bench.test", sender=sender)
     of.known, of.ours, of.good, of.bad, of.rcpt = known, ours, accepted, bad, accepted + bad + (known is not False)
     of.recipients = [b"y@bench.test"] * accepted
-    return VALUES[name](of, Settings(maxrecipients=2, brtlimit=3, greetdelay=-9))
+    return of
 
 
 @pytest.mark.parametrize(("name", "of", "expected"), [
@@ -33,8 +37,8 @@ def value(
     ("valid", {"known": None}, None), ("invalid", {"known": None}, False), ("invalid", {"known": False}, True),
     ("null-sender", {}, True), ("greetdelay", {}, -9), ("greylist-delay", {}, 5), ("relay", {}, False),
 ])
-def test_value(name: str, of: dict[str, int], expected: object) -> None:
-    assert value(name, **of) == expected  # type: ignore[arg-type]
+def test_value(name: str, of: dict[str, Any], expected: object) -> None:
+    assert VALUES[name](in_hand(**of), Settings(maxrecipients=2, brtlimit=3, greetdelay=-9)) == expected
 
 
 def test_limits_of_nothing() -> None:
@@ -43,6 +47,18 @@ def test_limits_of_nothing() -> None:
 
     assert not VALUES["too-many-bad"](of, Settings(brtlimit=0))
     assert not VALUES["too-many-rcpt"](of, Settings(maxrecipients=0))
+
+
+@given(st.builds(dict, known=st.sampled_from([True, False, None]), ours=st.booleans(), accepted=st.integers(0, 3),
+                 bad=st.integers(0, 3), sender=st.sampled_from([b"", b"a@b.test"])), st.integers(0, 1), st.integers(0, 1))
+def test_what_never_holds_does_not(of: dict[str, Any], maxrecipients: int, brtlimit: int) -> None:
+    limits = Settings(maxrecipients=maxrecipients, brtlimit=brtlimit)
+    session = in_hand(**of)
+
+    for name, never in NEVER.items():
+        if never(session, limits):
+            assert COUNTS[name](session, limits) is False
+    assert set(NEVER) <= set(COUNTS)
 
 
 def test_of_the_message_alone() -> None:
