@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from holdq import layout
+from holdq.heldfile import BusyError
 from qsmtpd.qmail import logline
 from tests.holdq.site import END, HOLDQ, HOLDQ_QUEUE, NOW, Site
 from tests.servers import Service, wait_until
@@ -22,6 +23,19 @@ def lines(service: Service, event: str) -> list[dict[str, bytes]]:
     """The log's lines of a kind."""
     parsed = [logline.parse(line.encode()) for line in service.output().split("\n") if line]
     return [pairs for name, pairs in parsed if name == event]
+
+
+def tried(site: Site, service: Service) -> bool:
+    """A message has been tried in vain, and the attempt is over: its line comes a moment before that."""
+    if not lines(service, "hold"):
+        return False
+    try:
+        for each in site.store.held()[0]:
+            with site.store.open(each):
+                pass
+    except (BusyError, FileNotFoundError):
+        return False
+    return True
 
 
 def test_mail_is_delivered_at_once(site: Site) -> None:
@@ -94,7 +108,7 @@ def test_alarm_retries_now(site: Site) -> None:
     shutil.rmtree(site.path / "all")
     site.queue()
     with site.runner() as service:
-        wait_until(lambda: lines(service, "hold") != [])
+        wait_until(lambda: tried(site, service))
         held = lines(service, "hold")[0]
         assert int(held["until"]) > time.time() + 90
         assert b"No such file or directory" in held["why"]
@@ -191,7 +205,7 @@ def test_a_release_that_finds_no_room_in_the_trigger(site: Site) -> None:
     shutil.rmtree(site.path / "all")
     site.queue()
     with site.runner() as service:
-        wait_until(lambda: lines(service, "hold") != [])
+        wait_until(lambda: tried(site, service))
         site.write_users()
         os.kill(service.pid, signal.SIGSTOP)
         for _ in range(66_000):
@@ -205,11 +219,11 @@ def test_a_release_whose_poke_is_lost_is_seen_when_the_old_name_is_gone(site: Si
     shutil.rmtree(site.path / "all")
     site.queue()
     with site.runner() as service:
-        wait_until(lambda: lines(service, "hold") != [])
+        wait_until(lambda: tried(site, service))
         site.write_users()
-        held, = site.store.held()[0]
-        with site.store.open(held):
-            site.store.release(held)
+        waiting, = site.store.held()[0]
+        with site.store.open(waiting):
+            site.store.release(waiting)
         os.kill(service.pid, signal.SIGALRM)  # it looks for the old name
         wait_until(lambda: len(site.mail()) == 1)
 
