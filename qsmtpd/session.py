@@ -107,7 +107,7 @@ class Session:
                 if event is not None:
                     return event
             elif self._at == len(self._input) or not self._command():
-                return self._at_end_of_input() if self._eof else NEED_DATA
+                return self._end_of_input() if self._eof else NEED_DATA
         return self._pending
 
     def reply(self, reply: Reply) -> None:
@@ -142,7 +142,7 @@ class Session:
         self.rule = rule
         self._say(reply)
 
-    def _at_end_of_input(self) -> "Signal":
+    def _end_of_input(self) -> "Signal":
         self._state = OVER
         return CLOSED
 
@@ -157,7 +157,7 @@ class Session:
         """The next piece; None when the end of the message became the pending event, or the session was closed."""
         data, self._input, self._at = self._input[self._at:], b"", 0
         if not data:
-            return self._at_end_of_input() if self._eof else NEED_DATA
+            return self._end_of_input() if self._eof else NEED_DATA
         body = self._body
         stored = body.feed(data)
         if stored is None:
