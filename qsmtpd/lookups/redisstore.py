@@ -66,7 +66,7 @@ class RedisStore:
         if self._client is not None:
             self._client.close()
             self._client = None
-            gc.collect()  # its parts keep each other, and the listener's collector comes once in a hundred million objects
+            gc.collect()  # its parts keep each other, and the listener's collector hardly ever looks at what is old
 
     def _done(self, *command: "bytes | str | int") -> object:
         """The server's answer to a command.

@@ -1,6 +1,7 @@
 """A worker's life, in a process of its own."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -16,7 +17,7 @@ import pytest
 
 from qsmtpd.drivers.handed import MESSAGE, listening
 from qsmtpd.drivers.options import Options
-from qsmtpd.drivers.serving import serve
+from qsmtpd.drivers.serving import collect_briefly, serve
 from qsmtpd.qmail.control import Control
 from tests.conftest import QmailHome
 from tests.handoffs import close_all
@@ -152,3 +153,25 @@ def test_sessions_are_taken(qmail_home: QmailHome, service: socket.socket) -> No
         ours.sendall(b"QUIT\r\n")
         assert greeting.startswith(b"220 ")
         assert client.recv(1) + client.recv(1) == b"+\0"
+
+
+def test_the_collector_never_looks_at_much() -> None:
+    """However much is held: everything waits for it."""
+    looked_at = []
+
+    def watch(phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            looked_at.append(sum(len(gc.get_objects(generation)) for generation in range(info["generation"] + 1)))
+
+    before = gc.get_threshold()
+    try:
+        collect_briefly()
+        gc.callbacks.append(watch)
+        held = [[number] for number in range(500_000)]
+    finally:
+        gc.callbacks.remove(watch)
+        gc.set_threshold(*before)
+        gc.unfreeze()
+    assert len(held) == 500_000
+    assert len(looked_at) > 100
+    assert max(looked_at) < 5_000
