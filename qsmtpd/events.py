@@ -20,6 +20,8 @@ CLOSED = Signal()
 """The session is over: send data_to_send(), close.  A queue program that runs must not get its envelope."""
 CONNECTED = Signal(b"connect")
 """The connection stands; the reply is the greeting, or a refusal."""
+RCPT = Signal(b"rcpt")
+"""RCPT within a transaction, for session.recipient."""
 BEGIN_DATA = Signal(b"data")
 """DATA, with a sender and at least one recipient; the reply is 354, or a refusal that ends the transaction."""
 
@@ -53,13 +55,3 @@ class Mail:
         self.sender = sender
         self.size = size
         self.utf8 = utf8
-
-
-class Rcpt:
-    """RCPT within a transaction."""
-
-    __slots__ = ("recipient",)
-    at = b"rcpt"
-
-    def __init__(self, recipient: bytes) -> None:
-        self.recipient = recipient

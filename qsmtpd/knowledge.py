@@ -17,11 +17,12 @@ class Knowledge:
     """The values of the words of the rules.
 
     values  name: True, False, None for unknown, or a number.  What was not asked is not there
+    fresh   names that were found out, and are not in the log yet
     """
 
     __slots__ = (
-        "_checks", "_counted", "_fresh", "_learned", "_limits", "_lookups", "_mail", "_make", "_varying", "_vocabulary",
-        "values")
+        "_checks", "_counted", "_learned", "_limits", "_lookups", "_mail", "_make", "_of_recipient", "_varying", "_vocabulary",
+        "fresh", "values")
 
     def __init__(
             self, mail: "Mail", lookups: "Lookups", vocabulary: "Mapping[str, Term]", limits: "Limits",
@@ -37,7 +38,8 @@ class Knowledge:
         self._counted: tuple[str, ...] = ()
         self._varying: list[str] = []
         self._learned: list[list[str] | None] = [None] * len(STAGES)
-        self._fresh: list[str] = []
+        self.fresh: list[str] = []
+        self._of_recipient = False
 
     def forget(self, stage: int) -> None:
         """The stage begins anew: what was learned from there on is no longer true."""
@@ -58,10 +60,8 @@ class Knowledge:
 
     def news(self) -> "tuple[bytes | None, bytes | None]":
         """What was found out since this was last asked, for the log: words that hold, and all others with their values."""
-        if not self._fresh:
-            return None, None
-        values = {name: self.values[name] for name in self._fresh if name in self.values}
-        self._fresh.clear()
+        values = {name: self.values[name] for name in self.fresh if name in self.values}
+        self.fresh.clear()
         return for_log(values)
 
     def of_session(self) -> "tuple[bytes | None, bytes | None]":
@@ -94,8 +94,11 @@ class Knowledge:
         self._varying = [name for name in names if name not in never]
 
     def count(self) -> None:
-        """There is a recipient: what was known of the one before need not be forgotten first, nor asked for word by word."""
+        """There is a recipient: what was learned of the one before is no longer true."""
         values, mail, limits = self.values, self._mail, self._limits
+        if self._of_recipient:
+            self.forget(RCPT)
+            self._of_recipient = False
         for name in self._varying:
             values[name] = COUNTS[name](mail, limits)
 
@@ -129,7 +132,7 @@ class Knowledge:
                 self._know(self._vocabulary[name].stage, name, value_of(self._mail, self._limits))
             elif name not in self._vocabulary:
                 self._know(CONNECT, name, _as_logged(self._lookups.draw(drawn_for(name))))
-                self._fresh.append(name)
+                self.fresh.append(name)
             else:
                 continue
             found = True
@@ -165,7 +168,7 @@ class Knowledge:
         for name in (*names, *found):
             if name not in self.values:
                 self._know(CONNECT if lasts else self._vocabulary[name].stage, name, _as_logged(found.get(name)))
-                self._fresh.append(name)
+                self.fresh.append(name)
 
     def _check(self, name: str) -> "Check":
         if name not in self._checks:
@@ -173,6 +176,8 @@ class Knowledge:
         return self._checks[name]
 
     def _know(self, stage: int, name: str, value: bool | float | None) -> None:
+        if stage >= RCPT:
+            self._of_recipient = True
         if name not in self.values:
             learned = self._learned[stage]
             if learned is None:

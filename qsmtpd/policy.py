@@ -14,6 +14,10 @@ from .knowledge import Knowledge
 from .rules.vocabulary import CONNECT, HELO, MAIL, RCPT
 from .ruling import NOTHING, Ruled, Ruling, Verdict
 
+ACCEPTED = Verdict(replies.RCPT_OK)
+NOT_OURS = Verdict(replies.NO_GATEWAY, "rcpthosts")
+NOBODY = Verdict(replies.NO_MAILBOX, "validrcpt")
+
 DOUBLE_BOUNCE = b"#@[]"
 """What qmail-send makes for double bounces and drops what comes back for it: under it nobody would get a bounce."""
 
@@ -44,7 +48,7 @@ class Policy:
         """The greeting, or what a rule says instead of it."""
         verdict = await self._ruled(CONNECT, replies.greeting(self._config.smtpgreeting))
         if "earlytalk" not in self.knowledge.values:
-            verdict.delay += abs(self._config.greetdelay)
+            verdict = verdict.after(abs(self._config.greetdelay))
         return verdict
 
     async def helo(self, name: bytes, extended: bool) -> Verdict:
@@ -80,17 +84,19 @@ class Policy:
             LookupFailedError: as above.
         """
         mail = self.mail
-        self.knowledge.forget(RCPT)
         mail.recipient = await self._with_local_host(address) if address.endswith(b"]") else address
-        mail.host = domain(mail.recipient)
-        mail.ours = self._config.hosts.has(mail.host, mail.relay, self._lookups)
+        host = domain(mail.recipient)
+        if host != mail.host:
+            mail.ours = self._config.hosts.has(host, mail.relay, self._lookups)
+            mail.host = host
         mail.known = None
         if mail.ours and mail.relay is None:
             mail.known = await self._config.valid.knows(mail.recipient, self._lookups)
             if mail.known is not False and self._config.rcptcheck is not None:
                 mail.known = await self._checked(self._config.rcptcheck)
         mail.rcpt += 1
-        mail.bad += mail.known is False
+        if mail.known is False:
+            mail.bad += 1
         self.knowledge.count()
         ruled = NOTHING if self.ruling.silent() else await self.ruling.at(RCPT)
         verdict = ruled.verdict or self._unsafe()
@@ -99,12 +105,10 @@ class Policy:
         pause = ruled.pause
         if verdict is None:
             self._accept(ruled)
-            verdict = Verdict(replies.RCPT_OK)
-        elif verdict.rule == "validrcpt":  # not by existence alone: the time must not tell what the text does not
-            pause += self._tarpit.for_invalid(mail.bad)
-        if pause:
-            verdict.delay = self._tarpit.take(pause)
-        return verdict
+            verdict = ACCEPTED
+        elif verdict is NOBODY and 0 < self._tarpit.count < mail.bad:  # the time must not tell what the text of a rule does not
+            pause += self._tarpit.delay
+        return verdict.after(self._tarpit.take(pause)) if pause else verdict
 
     def end(self) -> None:
         """Nobody says anything more: whoever takes his time to go keeps no recipients in our memory (A31)."""
@@ -114,9 +118,7 @@ class Policy:
     async def _ruled(self, stage: int, reply: "Reply") -> Verdict:
         ruled: Ruled = await self.ruling.at(stage)
         verdict = ruled.verdict or Verdict(reply)
-        if ruled.pause:
-            verdict.delay = self._tarpit.take(ruled.pause)
-        return verdict
+        return verdict.after(self._tarpit.take(ruled.pause)) if ruled.pause else verdict
 
     async def _checked(self, ask: "AsksRecipient") -> bool | None:
         """Whether the recipient in hand exists, by what is known and the site's program."""
@@ -129,9 +131,9 @@ class Policy:
         if mail.sender == DOUBLE_BOUNCE and mail.relay is None:
             return Verdict(replies.DOUBLE_BOUNCE, "doublebounce")
         if not mail.ours:
-            return Verdict(replies.NO_GATEWAY, "rcpthosts")
+            return NOT_OURS
         if mail.known is False:
-            return Verdict(replies.NO_MAILBOX, "validrcpt")
+            return NOBODY
         return None
 
     async def _unverified(self, ask: "AsksRecipient") -> Verdict | None:

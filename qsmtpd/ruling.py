@@ -6,7 +6,7 @@ from .rules.vocabulary import RCPT
 
 
 class Verdict:
-    """A reply and what comes with it.
+    """A reply and what comes with it; it does not change, so those without a text of their own are made once.
 
     rule   the number of the rule that decided, or the name of what safety looked at; None when nobody objects
     delay  seconds to wait before the reply is sent
@@ -18,6 +18,10 @@ class Verdict:
         self.reply = reply
         self.rule = rule
         self.delay = delay
+
+    def after(self, seconds: float) -> "Verdict":
+        """The same, so much later."""
+        return Verdict(self.reply, self.rule, self.delay + seconds)
 
 
 class Ruled:
@@ -70,8 +74,13 @@ class Ruling:
 
     def silent(self) -> bool:
         """Whether at(RCPT) would come to NOTHING, found out at the least cost; False when that is not known yet."""
-        words = self._open_words
-        return words is not None and list(map(self._knowledge.values.get, words)).count(False) == len(words)
+        words, values = self._open_words, self._knowledge.values
+        if words is None:
+            return False
+        for word in words:  # noqa: SIM110 - for each recipient; all() would make a generator
+            if values.get(word) is not False:
+                return False
+        return True
 
     async def at(self, stage: int) -> Ruled:
         """Read the rules at a stage; its tarpits, log lines and shadows count when they speak there."""

@@ -14,7 +14,7 @@ State, and what moves it:
 from . import replies
 from .address import PathError, is_utf8, parse
 from .commands import COMMAND_MAX, TLS_RECORD, is_foreign
-from .events import BEGIN_DATA, CLOSED, CONNECTED, NEED_DATA, Helo, Mail, Rcpt
+from .events import BEGIN_DATA, CLOSED, CONNECTED, NEED_DATA, RCPT, Helo, Mail
 from .replies import Reply
 
 IDLE, MAIL, RECIPIENTS, DATA, OVER = range(5)
@@ -28,11 +28,11 @@ DISCARD_MAX = 65536
 """Bytes of command lines that were too long, in a whole session."""
 
 OUT_OF_ORDER = {
-    (IDLE, b"RCPT"): replies.MAIL_FIRST,
-    (IDLE, b"DATA"): replies.MAIL_FIRST,
-    (MAIL, b"DATA"): replies.RCPT_FIRST,
+    IDLE: {b"RCPT": replies.MAIL_FIRST, b"DATA": replies.MAIL_FIRST},
+    MAIL: {b"DATA": replies.RCPT_FIRST},
+    RECIPIENTS: {},
 }
-"""(state, verb): why it is not legal now.  What does not stand here is legal."""
+"""By state and verb: why it is not legal now.  What does not stand here is legal."""
 
 ANSWERS = {b"RSET": replies.FLUSHED, b"NOOP": replies.OK, b"VRFY": replies.VRFY, b"HELP": replies.HELP}
 """The verbs that are always answered in the same way."""
@@ -52,13 +52,14 @@ class Session:
     databytes   the largest message as stored, 0 for no limit
     maxnotimpl  commands that we do not know before the session is ended, 0 for no limit
 
+    recipient   whom the last RCPT has named
     closing     the reply that closes the connection; None while it is open, or when the client went
     rule        why the session itself refused to go on: "newline", "protocol", "talk", "line-length"; None when it did not
     """
 
     __slots__ = (
         "_at", "_body", "_databytes", "_discarded", "_eof", "_input", "_maxnotimpl", "_name", "_output", "_pending",
-        "_skipping", "_state", "_talk", "_unknown", "_utf8", "closing", "rule")
+        "_skipping", "_state", "_talk", "_unknown", "_utf8", "closing", "recipient", "rule")
 
     def __init__(self, name: bytes, databytes: int, maxnotimpl: int) -> None:
         self._databytes = databytes
@@ -73,6 +74,7 @@ class Session:
         self._skipping = False
         self._discarded = self._talk = self._unknown = 0
         self._utf8 = False
+        self.recipient = b""
         self.closing: Reply | None = None
         self.rule: str | None = None
         self._body: Body
@@ -174,11 +176,12 @@ class Session:
 
     def _command(self) -> bool:
         """Take one line and answer it, or make it the pending event; False when there is no whole line."""
-        if not self._skipping and self._input.startswith(TLS_RECORD, self._at):
+        data, at = self._input, self._at
+        if data[at] == TLS_RECORD[0] and not self._skipping and data.startswith(TLS_RECORD, at):
             self._break_off("protocol", replies.NOT_SMTP)
             return True
-        end = self._input.find(b"\n", self._at)
-        line = self._input[self._at:end if end >= 0 else None]
+        end = data.find(b"\n", at)
+        line = data[at:end if end >= 0 else None]
         if self._skipping or len(line) >= COMMAND_MAX:
             return self._skip(line, whole=end >= 0)
         if end < 0:
@@ -205,7 +208,7 @@ class Session:
         """A line without its CR LF: as in qmail's commands.c the verb ends at the first blank, blanks after it do not count."""
         verb, _, argument = line.partition(b" ")
         verb, argument = verb.upper(), argument.lstrip(b" ")
-        out_of_order = OUT_OF_ORDER.get((self._state, verb))
+        out_of_order = OUT_OF_ORDER[self._state].get(verb)
         self._talk += 1
         if self._talk > TALK_MAX:
             self._break_off("talk", replies.TOO_MUCH_TALK)
@@ -229,7 +232,8 @@ class Session:
                 if parameters or not address:
                     raise PathError("no recipient, or a parameter")
                 if address.isascii() or self._takes_utf8(address):
-                    self._pending = Rcpt(address)
+                    self.recipient = address
+                    self._pending = RCPT
             elif verb == b"MAIL":
                 self._state = IDLE
                 self._mail(argument)
@@ -278,4 +282,4 @@ if TYPE_CHECKING:
     from .dotstuff import Body, EndOfData
     from .events import Signal
 
-    Question = Signal | Helo | Mail | Rcpt | EndOfData
+    Question = Signal | Helo | Mail | EndOfData

@@ -32,6 +32,8 @@ HEAD = 16384
 """Bytes of a pack's head, which is read at once: the code of unpack.py, and the arguments of its start() but the first."""
 PIECE = 100_000
 """Bytes of code that are read together: names that they share stand there once.  More would come by mmap(2), in fresh pages."""
+NO_COLUMNS = "no_debug_ranges"
+"""The option of an interpreter whose compiled code knows of each instruction the line, and no more."""
 LAUNCHER = """\
 #!{python} -ISXutf8
 # Made by tools/pack.py from {source}.
@@ -227,13 +229,13 @@ def pack(prefix: Path, launcher: Path) -> None:
 
 
 def main() -> None:
-    """One process a program, for a module is imported once."""
+    """One process a program, for a module is imported once; it notes no columns, which would be a sixth of the pack."""
     prefix, *launchers = map(Path, sys.argv[1:])
-    if len(launchers) == 1:
+    if NO_COLUMNS in sys._xoptions:  # noqa: SLF001 - there is no other way to ask
         pack(prefix.absolute(), launchers[0])
         return
     for launcher in launchers:
-        subprocess.run([sys.executable, "-IS", __file__, prefix, launcher], check=True)
+        subprocess.run([sys.executable, f"-ISX{NO_COLUMNS}", __file__, prefix, launcher], check=True)
 
 
 TYPE_CHECKING = False

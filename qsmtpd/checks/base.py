@@ -157,6 +157,9 @@ if TYPE_CHECKING:
         def has_key(self, name: str, key: bytes) -> bool | None:
             """Whether a cdb of the control directory has the key; None when there is no such file."""
 
+        def has_domain(self, name: str, host: bytes) -> bool | None:
+            """The same for the key of a whole domain, @host, which comes again with each of its recipients."""
+
         def value(self, name: str, key: bytes) -> bytes | None:
             """What a cdb of the control directory has under the key; None for nothing, or when there is no such file."""
 

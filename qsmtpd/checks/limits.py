@@ -18,10 +18,6 @@ class Tarpit:
         self.delay = delay
         self.spent = 0.0
 
-    def for_invalid(self, bad: int) -> float:
-        """The seconds for the bad-th recipient that does not exist."""
-        return float(self.delay) if self.count and bad > self.count else 0.0
-
     def take(self, seconds: float) -> float:
         """As much of these seconds as is left; it is spent."""
         pause = min(seconds, TARPIT_MAX - self.spent)

@@ -9,6 +9,9 @@ asked, nor where the mailboxes of the domain are elsewhere.  Postmaster without 
 """
 
 
+from ..address import AT
+
+
 class ValidRcpt:
     """What the policy asks for every recipient in our domains, before any rule; it counts, and gives the reply."""
 
@@ -27,42 +30,41 @@ class ValidRcpt:
         self.recipients = recipients
         self.default_host = default_host
         self.elsewhere = elsewhere
-        self._asked = [self._simpson, self._sagredo]
+        self._asked: tuple[Asks, ...] = (self._simpson, self._sagredo)
 
     async def knows(self, address: bytes, lookups: "Lookups") -> bool | None:
         """Whether a recipient exists; None when there is nobody to ask."""
         address = address.lower()
-        if address == b"postmaster":
-            return True
-        if b"@" not in address:
+        if AT not in address:
+            if address == b"postmaster":
+                return True
             address += b"@" + self.default_host
-        for ask in tuple(self._asked):
-            known = ask(address, lookups)
+        host = address.rpartition(b"@")[2]
+        for ask in self._asked:
+            known = ask(address, host, lookups)
             if known:
                 return True
-            if known is None and ask in self._asked:
-                self._asked.remove(ask)  # it is not there, and a session sees one state of the databases
+            if known is None:  # it is not there, and a session sees one state of the databases
+                self._asked = tuple([other for other in self._asked if other != ask])
         if self.recipients is not None and await self.recipients(address, lookups):
             return True
         if self.recipients is None and not self._asked:
             return None
-        return None if self.elsewhere is not None and self.elsewhere(address.rpartition(b"@")[2]) else False
+        return None if self.elsewhere is not None and self.elsewhere(host) else False
 
-    def _simpson(self, address: bytes, lookups: "Lookups") -> bool | None:
-        user, _, host = address.rpartition(b"@")
+    def _simpson(self, address: bytes, host: bytes, lookups: "Lookups") -> bool | None:
         found = lookups.has_key("validrcptto.cdb", address)
         if found is None or found:
             return found
-        dash = user.rfind(b"-")
+        dash = address.rfind(b"-", 0, -len(host) - 1)
         while dash >= 0:
-            if lookups.has_key("validrcptto.cdb", user[:dash + 1] + b"default@" + host):
+            if lookups.has_key("validrcptto.cdb", address[:dash + 1] + b"default@" + host):
                 return True
-            dash = user.rfind(b"-", 0, dash)
-        return lookups.has_key("validrcptto.cdb", b"@" + host)
+            dash = address.rfind(b"-", 0, dash)
+        return lookups.has_domain("validrcptto.cdb", host)
 
-    def _sagredo(self, address: bytes, lookups: "Lookups") -> bool | None:
-        host = b"@" + address.rpartition(b"@")[2]
-        keys = [(address, True), (b"-" + address, False), (host, True), (b"-" + host, False)]
+    def _sagredo(self, address: bytes, host: bytes, lookups: "Lookups") -> bool | None:
+        keys = [(address, True), (b"-" + address, False), (b"@" + host, True), (b"-@" + host, False)]
         if address.startswith(b"-"):
             del keys[0]  # it would be the entry that refuses the address without the dash
         for key, verdict in keys:
@@ -81,3 +83,4 @@ if TYPE_CHECKING:
     from .base import Lookups
 
     Has = Callable[[bytes, Lookups], Awaitable[bool]]
+    Asks = Callable[[bytes, bytes, Lookups], bool | None]

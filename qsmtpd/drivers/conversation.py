@@ -5,7 +5,7 @@ It awaits only its wire and its queue, so it serves the driver that blocks and t
 
 import time
 
-from ..events import BEGIN_DATA, CLOSED, NEED_DATA, Helo, Mail, Rcpt, Signal
+from ..events import BEGIN_DATA, CLOSED, NEED_DATA, RCPT, Helo, Mail, Signal
 from ..ruling import Verdict
 
 KNOWN = {True: "valid", False: "invalid", None: "unchecked"}
@@ -76,11 +76,20 @@ class Conversation:
                         self._session.receive_data(data)
                     else:
                         self._session.receive_eof()
-                elif isinstance(event, bytes):
+                elif event is not RCPT and isinstance(event, bytes):
                     assert self._reception  # since DATA
                     await self._reception.take(event)
                 else:
-                    await self._respond(event)
+                    if event is RCPT:
+                        verdict = await self._policy.recipient(self._session.recipient)
+                        self._note_recipient(verdict)
+                    else:
+                        verdict = await self._decide(event)
+                    if verdict.delay:
+                        await self._wire.write(self._session.data_to_send())
+                        await self._wire.sleep(verdict.delay)
+                    self._answer(event, verdict)
+                    del verdict  # or it would be kept while we wait for the client
             self._note_the_end()
         except Exception as error:  # whatever fault of ours it is, it is a temporary failure
             self._break_off(error)
@@ -91,16 +100,7 @@ class Conversation:
         self._note_session()
         return self._verdict == "quit"
 
-    async def _respond(self, event: "Question") -> None:
-        """Decide, and say it.  Not in run(), where the last reply would be kept while we wait for the client."""
-        if isinstance(event, Rcpt):
-            verdict = await self._policy.recipient(event.recipient)
-            self._note_recipient(verdict)
-        else:
-            verdict = await self._decide(event)
-        if verdict.delay:
-            await self._wire.write(self._session.data_to_send())
-            await self._wire.sleep(verdict.delay)
+    def _answer(self, event: "Question", verdict: Verdict) -> None:
         reply = verdict.reply
         if reply.positive:
             self._refused_at = None
@@ -151,7 +151,8 @@ class Conversation:
 
     def _note_recipient(self, verdict: Verdict) -> None:
         mail = self._policy.mail
-        held, others = self._policy.knowledge.news()
+        knowledge = self._policy.knowledge
+        held, others = knowledge.news() if knowledge.fresh else (None, None)
         sender = None if self._sender_noted else mail.sender
         self._sender_noted = True
         self._journal.note("rcpt", [
@@ -185,7 +186,7 @@ if TYPE_CHECKING:
     from .journal import Journal
     from .reception import Queue, Reception
 
-    Question = Signal | Helo | Mail | Rcpt | EndOfData
+    Question = Signal | Helo | Mail | EndOfData
 
     class Wire(Protocol):
         """The connection.  Everything may raise TimeoutError when a deadline has passed, and ConnectionError."""

@@ -9,6 +9,8 @@ import posix
 import select
 import time
 
+READ_FIRST = 479
+"""Bytes for the answer to an answer: most commands, and what Python's own allocator has room for, where more is malloc(3)'s."""
 READ_MAX = 65536
 RATE = 100
 """Bytes a second that are the least we wait for."""
@@ -26,7 +28,7 @@ class DescriptorWire:
         self.bytes_in = self.bytes_out = 0
         self._in = read_from
         self._out = write_to
-        self._timeout = timeout
+        self._timeout = min(timeout, POLL_MAX)
         self._end = time.monotonic() + session_timeout
         self._since = time.monotonic()
         self._received = 0
@@ -37,14 +39,18 @@ class DescriptorWire:
     def read(self, answer: bytes = b"") -> bytes:
         """See Wire."""
         if answer:
-            self._say(answer)
+            self._write(answer, self._timeout)
         now = self._since if answer else time.monotonic()
-        deadline = min(self._since + self._timeout + self._received / RATE, self._end)
+        deadline = self._since + self._timeout
+        if self._received:
+            deadline = min(deadline + self._received / RATE, now + POLL_MAX)
+        if deadline > self._end:  # noqa: PLR1730 - for each command; min() is a call
+            deadline = self._end
         while True:
-            if now >= deadline or not self._readable.poll(min(deadline - now, POLL_MAX) * 1000):
+            if now >= deadline or not self._readable.poll((deadline - now) * 1000):
                 raise TimeoutError
             try:
-                data = posix.read(self._in, READ_MAX)
+                data = posix.read(self._in, READ_MAX if self._received else READ_FIRST)
             except BlockingIOError:
                 now = time.monotonic()
                 continue
@@ -60,7 +66,7 @@ class DescriptorWire:
     async def write(self, data: bytes) -> None:
         """See Wire."""
         if data:
-            self._say(data)
+            self._write(data, self._timeout)
 
     async def sleep(self, seconds: float) -> None:
         """See Wire."""
@@ -90,11 +96,6 @@ class DescriptorWire:
         posix.dup2(null, self._out)
         posix.close(null)
 
-    def _say(self, data: bytes) -> None:
-        self._write(data, self._timeout)
-        self._since = time.monotonic()
-        self._received = 0
-
     def _write(self, data: bytes, timeout: float) -> None:
         deadline = None
         while data:
@@ -110,6 +111,8 @@ class DescriptorWire:
                 raise ConnectionError from error
             self.bytes_out += sent
             data = data[sent:]
+        self._since = time.monotonic()
+        self._received = 0
 
     def _wait(self, poll: select.poll, deadline: float) -> None:
         left = min(deadline, self._end) - time.monotonic()

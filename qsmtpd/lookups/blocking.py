@@ -38,7 +38,7 @@ class BlockingLookups:
         self._early = early
         self._seed = seed
         self._databases: dict[str, cdbx.CDB | None] = {}
-        self._domains: dict[tuple[str, bytes], bool] = {}
+        self._domains: dict[str, dict[bytes, bool | None]] = {}
         self._own_addresses: frozenset[bytes] | None = None
         self._dns: Dns | None = None
         self._store: Store | None = None
@@ -130,14 +130,18 @@ class BlockingLookups:
         if database is None:
             return None
         try:
-            if not key.startswith(b"@"):
-                return key in database
-            # A whole domain: for each of its recipients the same question.
-            if (name, key) not in self._domains:
-                self._domains[name, key] = key in database
-            return self._domains[name, key]
+            return key in database
         except (OSError, MemoryError, OverflowError) as error:
             raise LookupFailedError(f"{name}: {error}") from error
+
+    def has_domain(self, name: str, host: bytes) -> bool | None:
+        """See Lookups."""
+        known = self._domains.get(name)
+        if known is None:
+            known = self._domains[name] = {}
+        if host not in known:
+            known[host] = self.has_key(name, b"@" + host)
+        return known[host]
 
     def _database(self, name: str) -> "cdbx.CDB | None":
         if name not in self._databases:

@@ -104,7 +104,7 @@ class WarmLookups:
         self._environment = environment
         self._noted: set[bytes] | None = None
         self._databases: dict[str, cdbx.CDB | None] | None = None
-        self._domains: dict[tuple[str, bytes], bool] | None = None
+        self._domains: dict[str, dict[bytes, bool | None]] | None = None
         self._dns: SessionDns | None = None
         self._callouts: WarmCallouts | None = None
 
@@ -160,16 +160,20 @@ class WarmLookups:
         try:
             known = self._databases
             database = known[name] if known and name in known else self._database(name)
-            if database is None or not key.startswith(b"@"):
-                return None if database is None else key in database
-            # A whole domain: for each of its recipients the same question.
-            if self._domains is None:
-                self._domains = {}
-            if (name, key) not in self._domains:
-                self._domains[name, key] = key in database
-            return self._domains[name, key]
+            return None if database is None else key in database
         except (OSError, MemoryError, OverflowError) as error:
             raise LookupFailedError(f"{name}: {error}") from error
+
+    def has_domain(self, name: str, host: bytes) -> bool | None:
+        """See Lookups."""
+        if self._domains is None:
+            self._domains = {}
+        known = self._domains.get(name)
+        if known is None:
+            known = self._domains[name] = {}
+        if host not in known:
+            known[host] = self.has_key(name, b"@" + host)
+        return known[host]
 
     def value(self, name: str, key: bytes) -> bytes | None:
         """See Lookups."""

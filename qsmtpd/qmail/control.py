@@ -101,7 +101,7 @@ class Control:
     def _text(self, name: str) -> bytes | None:
         """As read(); a NUL, where every C program's line would end and ours would not, is an error too."""
         text = self.read(name)
-        if text is not None and b"\0" in text:
+        if text is not None and 0 in text:
             raise self.error(name, "holds a NUL byte")
         return text
 

@@ -169,6 +169,9 @@ class ChanceWorld:
             return None
         return random.Random(f"{self.seed} {name} {key!r}").randrange(4) == 0
 
+    def has_domain(self, name: str, host: bytes) -> bool | None:
+        return self.has_key(name, b"@" + host)
+
     def value(self, name: str, key: bytes) -> bytes | None:
         entries = [None, b"", b"450 0 for \r\nnow", b"550 99999999999 no\xff", b"451 1 over", b"45", b"x 0 y", b"450 -1 x"]
         return self._chance("cdb", name, key).choice(entries)

@@ -40,10 +40,11 @@ def test_what_is_silent_was_looked_at_and_is_one_word_that_is_false(text: str, s
     knowledge = Knowledge(session, DictLookups(), settings.vocabulary, settings, settings.check)
     of = Ruling(settings.rules, session, knowledge, lambda line, words: None, None)
     session.known = True
+    knowledge.begin(settings.rules.counted(COUNTS))
+    knowledge.count()
     assert not of.silent()
 
     first = complete(of.at(RCPT))
-    knowledge.begin(settings.rules.counted(COUNTS))
     knowledge.count()
 
     assert of.silent() is silent

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from qsmtpd import replies
 from qsmtpd.dotstuff import EndOfData
-from qsmtpd.events import BEGIN_DATA, CLOSED, NEED_DATA, Helo, Mail, Rcpt, Signal
+from qsmtpd.events import BEGIN_DATA, CLOSED, NEED_DATA, RCPT, Helo, Mail, Signal
 from qsmtpd.replies import Reply
 from qsmtpd.session import AFTER_ACCEPTED, AFTER_REFUSED, DISCARD_MAX, TALK_MAX, Session
 from tests.transcript import codes
@@ -49,9 +49,9 @@ class Model:
             else:
                 self._watch(event)
 
-    def _watch(self, event: Signal | Helo | Mail | Rcpt | EndOfData) -> None:
+    def _watch(self, event: Signal | Helo | Mail | EndOfData) -> None:
         accepted = self.accepts.pop(0) if self.accepts else True
-        if isinstance(event, Rcpt):
+        if event is RCPT:
             assert self._sender, "RCPT without MAIL"
             self._recipients += accepted
         elif event is BEGIN_DATA:

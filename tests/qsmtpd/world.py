@@ -158,6 +158,9 @@ class DictLookups:
             raise LookupFailedError(name)
         return key in self.databases[name] if name in self.databases else None
 
+    def has_domain(self, name: str, host: bytes) -> bool | None:
+        return self.has_key(name, b"@" + host)
+
     def value(self, name: str, key: bytes) -> bytes | None:
         self.asked.append((name, key))
         if name in self.broken:
