@@ -14,7 +14,7 @@ State, and what moves it:
 from . import replies
 from .address import PathError, is_utf8, parse
 from .commands import COMMAND_MAX, TLS_RECORD, is_foreign
-from .events import BEGIN_DATA, CLOSED, CONNECTED, NEED_DATA, RCPT, Helo, Mail
+from .events import BEGIN_DATA, BEGIN_MAIL, CLOSED, CONNECTED, HELO, NEED_DATA, RCPT
 from .replies import Reply
 
 IDLE, MAIL, RECIPIENTS, DATA, OVER = range(5)
@@ -52,14 +52,17 @@ class Session:
     databytes   the largest message as stored, 0 for no limit
     maxnotimpl  commands that we do not know before the session is ended, 0 for no limit
 
-    recipient   whom the last RCPT has named
+    helo, extended      what the client called itself last, b"" when it did not say; it was EHLO
+    sender, size, utf8  of the last MAIL: SIZE as announced, 0 without; SMTPUTF8 was said
+    recipient           of the last RCPT
     closing     the reply that closes the connection; None while it is open, or when the client went
     rule        why the session itself refused to go on: "newline", "protocol", "talk", "line-length"; None when it did not
     """
 
     __slots__ = (
         "_at", "_body", "_databytes", "_discarded", "_eof", "_input", "_maxnotimpl", "_name", "_output", "_pending",
-        "_skipping", "_state", "_talk", "_unknown", "_utf8", "closing", "recipient", "rule")
+        "_skipping", "_state", "_talk", "_unknown", "closing", "extended", "helo", "recipient", "rule", "sender", "size",
+        "utf8")
 
     def __init__(self, name: bytes, databytes: int, maxnotimpl: int) -> None:
         self._databytes = databytes
@@ -73,8 +76,9 @@ class Session:
         self._eof = False
         self._skipping = False
         self._discarded = self._talk = self._unknown = 0
-        self._utf8 = False
-        self.recipient = b""
+        self.helo = self.sender = self.recipient = b""
+        self.size = 0
+        self.extended = self.utf8 = False
         self.closing: Reply | None = None
         self.rule: str | None = None
         self._body: Body
@@ -125,7 +129,9 @@ class Session:
         else:
             self._state = AFTER_REFUSED.get(event.at, self._state)
         self._pending = None
-        self._say(reply)
+        self._output.append(reply.wire)  # as _say(), without the call, for each recipient
+        if reply.closes:
+            self._end(reply)
 
     def close(self, reply: Reply) -> None:
         """End the session from the outside: a deadline, a fault."""
@@ -136,8 +142,11 @@ class Session:
     def _say(self, reply: Reply) -> None:
         self._output.append(reply.wire)
         if reply.closes:
-            self._state = OVER
-            self.closing = reply
+            self._end(reply)
+
+    def _end(self, reply: Reply) -> None:
+        self._state = OVER
+        self.closing = reply
 
     def _break_off(self, rule: str, reply: Reply) -> None:
         """Refuse to go on."""
@@ -241,7 +250,9 @@ class Session:
                 self._pending = BEGIN_DATA
             elif verb in (b"HELO", b"EHLO"):
                 self._state = IDLE
-                self._pending = Helo(argument, verb == b"EHLO")
+                self.helo = argument
+                self.extended = verb == b"EHLO"
+                self._pending = HELO
             else:
                 self._refuse_verb(verb)
         except PathError:
@@ -255,13 +266,15 @@ class Session:
         # RFC 1870 section 6.1: 1 to 20 digits.
         if parameters or utf8 or body not in (b"7BIT", b"8BITMIME") or not size.isdigit() or len(size) > 20:
             raise PathError("a parameter that we do not know")
-        self._utf8 = utf8 is not None
+        self.utf8 = utf8 is not None
         if address.isascii() or self._takes_utf8(address):
-            self._pending = Mail(address, int(size), self._utf8)
+            self.sender = address
+            self.size = int(size)
+            self._pending = BEGIN_MAIL
 
     def _takes_utf8(self, address: bytes) -> bool:
         """Whether an address that is not ASCII may pass (RFC 6531 section 3.3); it is refused otherwise."""
-        taken = self._utf8 and is_utf8(address)
+        taken = self.utf8 and is_utf8(address)
         if not taken:
             self._say(replies.ADDRESS_WANTS_UTF8)
         return taken
@@ -282,4 +295,4 @@ if TYPE_CHECKING:
     from .dotstuff import Body, EndOfData
     from .events import Signal
 
-    Question = Signal | Helo | Mail | EndOfData
+    Question = Signal | EndOfData

@@ -5,7 +5,7 @@ It awaits only its wire and its queue, so it serves the driver that blocks and t
 
 import time
 
-from ..events import BEGIN_DATA, CLOSED, NEED_DATA, RCPT, Helo, Mail, Signal
+from ..events import BEGIN_DATA, BEGIN_MAIL, CLOSED, HELO, NEED_DATA, RCPT, Signal
 from ..ruling import Verdict
 
 KNOWN = {True: "valid", False: "invalid", None: "unchecked"}
@@ -76,7 +76,7 @@ class Conversation:
                         self._session.receive_data(data)
                     else:
                         self._session.receive_eof()
-                elif event is not RCPT and isinstance(event, bytes):
+                elif event is not RCPT and isinstance(event, bytes):  # which looks for a __class__, for each recipient
                     assert self._reception  # since DATA
                     await self._reception.take(event)
                 else:
@@ -117,16 +117,17 @@ class Conversation:
             if rule is not None:
                 self._rule, self._code = rule, closing.code
 
-    async def _decide(self, event: "Signal | Helo | Mail | EndOfData") -> Verdict:
-        if isinstance(event, Mail):
+    async def _decide(self, event: "Question") -> Verdict:
+        session, policy = self._session, self._policy
+        if event is BEGIN_MAIL:
             self._sender_noted = False
-            return await self._policy.sender(event.sender, event.size, event.utf8)
+            return await policy.sender(session.sender, session.size, session.utf8)
         if event is BEGIN_DATA:
             return await self._data()
-        if isinstance(event, Helo):
-            return await self._policy.helo(event.name, event.extended)
+        if event is HELO:
+            return await policy.helo(session.helo, session.extended)
         if isinstance(event, Signal):
-            return await self._policy.connect()
+            return await policy.connect()
         assert self._reception  # as above
         return await self._reception.end(event.size, event.hops)
 
@@ -186,7 +187,7 @@ if TYPE_CHECKING:
     from .journal import Journal
     from .reception import Queue, Reception
 
-    Question = Signal | Helo | Mail | EndOfData
+    Question = Signal | EndOfData
 
     class Wire(Protocol):
         """The connection.  Everything may raise TimeoutError when a deadline has passed, and ConnectionError."""
