@@ -8,7 +8,6 @@ One that has the address is enough.  Where databases are and none has it, it doe
 asked, nor where the mailboxes of the domain are elsewhere.  Postmaster without a domain always exists (RFC 5321 section 4.5.1).
 """
 
-
 from ..address import AT
 
 

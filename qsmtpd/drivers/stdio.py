@@ -10,7 +10,7 @@ import select
 import time
 
 READ_FIRST = 479
-"""Bytes for the answer to an answer: most commands, and what Python's own allocator has room for, where more is malloc(3)'s."""
+"""Bytes to read after an answer: most commands are shorter, and Python's own allocator has them; more would be malloc(3)'s."""
 READ_MAX = 65536
 RATE = 100
 """Bytes a second that are the least we wait for."""

@@ -73,7 +73,10 @@ class Faults:
 
     async def worker_killed(self) -> None:
         """A139: kill -9 of one that has much to do.  What it was writing the runner clears away, and nobody else has to."""
-        await self.kill(next(pid for pid in self.workers() if pid != self.lives))
+        async with asyncio.timeout(RESTART):  # one that was killed again and again is not there again at once
+            while not (others := [pid for pid in self.workers() if pid != self.lives]):
+                await asyncio.sleep(0.05)
+        await self.kill(others[0])
         await self.accepted(SPOOL, PROGRAM)
 
     async def kill(self, victim: int) -> None:
