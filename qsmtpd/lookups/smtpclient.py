@@ -50,7 +50,7 @@ class Probe:
         self._name = name
         self._address = path(address)
         self._reader = ReplyReader()
-        self._step = self._greeting
+        self._step: Step = Probe._greeting  # a method of ours would keep us until the collector of cycles comes
         self.verdict: bool | None = None
         self.why = b"no answer yet"
         self.done = False
@@ -69,7 +69,7 @@ class Probe:
                 return self.fail(b"it answers what was not asked")
         except UpstreamError as error:
             return self.fail(str(error).encode())
-        return self._step(answer)
+        return self._step(self, answer)
 
     def fail(self, why: bytes) -> bytes:
         """The dialogue cannot go on."""
@@ -84,26 +84,26 @@ class Probe:
     def _greeting(self, answer: Answer) -> bytes:
         if not answer.positive:
             return self._quit(answer)
-        self._step = self._ehlo
+        self._step = Probe._ehlo
         return b"EHLO " + self._name + b"\r\n"
 
     def _ehlo(self, answer: Answer) -> bytes:
         if answer.permanent:
-            self._step = self._helo
+            self._step = Probe._helo
             return b"HELO " + self._name + b"\r\n"
         return self._helo(answer)
 
     def _helo(self, answer: Answer) -> bytes:
         if not answer.positive:
             return self._quit(answer)
-        self._step = self._mail
+        self._step = Probe._mail
         return b"MAIL FROM:<>\r\n"
 
     def _mail(self, answer: Answer) -> bytes:
         self.heard = True
         if not answer.positive:
             return self._quit(answer)
-        self._step = self._rcpt
+        self._step = Probe._rcpt
         return b"RCPT TO:" + self._address + b"\r\n"
 
     def _rcpt(self, answer: Answer) -> bytes:
@@ -283,4 +283,7 @@ class Inquiry:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     Place = tuple[bytes, int]
+    Step = Callable[[Probe, Answer], bytes]

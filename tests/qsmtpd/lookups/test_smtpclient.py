@@ -1,5 +1,6 @@
 """The question to another server: what is said, what its answers mean, and servers that misbehave."""
 
+import gc
 import time
 
 import pytest
@@ -130,6 +131,20 @@ def test_the_talk_goes_on_where_it_stood() -> None:
 
     assert probe.verdict is True
     assert server.visits == 1
+
+
+def test_a_probe_that_is_over_leaves_nothing_to_the_collector() -> None:
+    """Which hardly looks at what has lived as long as a talk."""
+    gc.collect()
+    gc.disable()
+    try:
+        probe = Probe(b"me", ADDRESS)
+        for said in (b"220 x\r\n", b"500 what\r\n", b"250 x\r\n", b"250 ok\r\n"):
+            probe.receive(said)
+        del probe
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_nobody_listens() -> None:
