@@ -18,7 +18,7 @@ from .metrics import publish
 from .options import Options
 from .weight import share_arenas
 
-YOUNG = 1_000
+YOUNG = 10_000
 """Objects that are new before the collector of cycles looks at them, for about 1 ms."""
 
 
@@ -69,11 +69,11 @@ def collect_briefly() -> None:
     """Have the collector of cycles stop nobody for more than 10 ms: see gc.
 
     There are hardly any cycles.  With 6,500 connections a look at 50,000 objects took 20 ms.  So what is there now is left out
-    for good, a look takes in three times YOUNG, and what was looked at twice is left out but for once in 300 million objects.
+    for good, a look takes in YOUNG, and what was looked at once is left out until a million more have come.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG, 2, 100_000)
+    gc.set_threshold(YOUNG, 100, 100)
 
 
 def _handed(service: socket.socket, listener: Listener, control: Control, takers: "Takers") -> Handed:
