@@ -63,11 +63,12 @@ class ValidRcpt:
         return lookups.has_domain("validrcptto.cdb", host)
 
     def _sagredo(self, address: bytes, host: bytes, lookups: "Lookups") -> bool | None:
-        keys = [(address, True), (b"-" + address, False), (b"@" + host, True), (b"-@" + host, False)]
+        name, whole = "morevalidrcptto.cdb", b"@" + host
+        keys = [(address, True), (b"-" + address, False), (whole, True), (b"-" + whole, False)]
         if address.startswith(b"-"):
             del keys[0]  # it would be the entry that refuses the address without the dash
         for key, verdict in keys:
-            found = lookups.has_key("morevalidrcptto.cdb", key)
+            found = lookups.has_domain(name, host) if key is whole else lookups.has_key(name, key)
             if found is None and self.text is None:
                 return None
             if found or (self.text is not None and key in self.text):

@@ -168,9 +168,7 @@ class WarmLookups:
         """See Lookups."""
         if self._domains is None:
             self._domains = {}
-        known = self._domains.get(name)
-        if known is None:
-            known = self._domains[name] = {}
+        known = self._domains.setdefault(name, {})
         if host not in known:
             known[host] = self.has_key(name, b"@" + host)
         return known[host]

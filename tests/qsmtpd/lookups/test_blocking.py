@@ -66,6 +66,18 @@ def test_has_key(tmp_path: Path, way: Way) -> None:
     assert lookups.has_key("none.cdb", b"x") is None
 
 
+def test_a_whole_domain_of_each_database(tmp_path: Path, way: Way) -> None:
+    write(tmp_path / "a.cdb", b"@x.test")
+    write(tmp_path / "b.cdb", b"y")
+    lookups = way.session(tmp_path)
+
+    for _ in range(2):
+        assert lookups.has_domain("a.cdb", b"x.test") is True
+        assert lookups.has_domain("b.cdb", b"x.test") is False
+        assert lookups.has_domain("none.cdb", b"x.test") is None
+
+
+
 def test_a_session_sees_one_state(tmp_path: Path, way: Way) -> None:
     """A144: the database is replaced between two recipients."""
     write(tmp_path / "a.cdb", b"old")
