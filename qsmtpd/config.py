@@ -3,7 +3,8 @@
 What the checks need they read when a rule first asks for them (catalogue.py).
 """
 
-from . import catalogue
+from . import catalogue, replies
+from .checks import size as sizes
 from .checks.rcpthosts import RcptHosts
 from .checks.validrcpt import ValidRcpt
 from .qmail.control import Control, digits
@@ -50,10 +51,10 @@ class Config:
         greeting = values.text("smtpgreeting") or me
         if not greeting:
             raise control.error("me", "absent or empty; write the name of this host into it")
-        self.smtpgreeting = greeting
         self.localiphost = values.text("localiphost") or me
         self.envnoathost = values.text("envnoathost") or me or b""
         self.databytes = values.number("databytes")
+        self.replies = replies.OfSite(greeting, sizes.advertised(self.databytes))
         self.timeoutsmtpd = max(values.number("timeoutsmtpd"), 1)
         self.session_timeout = values.number("session_timeout") or FOREVER
         self.maxrecipients = values.number("maxrecipients")

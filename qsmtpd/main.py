@@ -61,7 +61,7 @@ def serve(identity: str) -> bool:
     lookups = BlockingLookups(
         control, home, now=time.time(), note=journal.note_lookup, early=wire.early, seed=seed)
     policy = Policy(config, Mail(peer, env.get), lookups, journal.note_rule)
-    session = Session(config.smtpgreeting, config.databytes, config.maxnotimpl)
+    session = Session(config.replies.goodbye, config.databytes, config.maxnotimpl)
     conversation = Conversation(
         session=session, policy=policy, peer=peer, wire=wire, queue=lambda: queue(config), journal=journal,
         own_fields=config.rules.fields(), cpu_ms=cpu_ms)

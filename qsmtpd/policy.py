@@ -46,7 +46,7 @@ class Policy:
 
     async def connect(self) -> Verdict:
         """The greeting, or what a rule says instead of it."""
-        verdict = await self._ruled(CONNECT, replies.greeting(self._config.smtpgreeting))
+        verdict = await self._ruled(CONNECT, self._config.replies.greeting)
         if "earlytalk" not in self.knowledge.values:
             verdict = verdict.after(abs(self._config.greetdelay))
         return verdict
@@ -57,8 +57,8 @@ class Policy:
         self.ruling.begin()
         self.mail.helo, self.mail.sender = name, None
         self._protocol = b"ESMTP" if extended else b"SMTP"
-        ours, advertised = self._config.smtpgreeting, sizes.advertised(self._config.databytes)
-        return await self._ruled(HELO, replies.extended_hello(ours, advertised) if extended else replies.hello(ours))
+        ours = self._config.replies
+        return await self._ruled(HELO, ours.extended_hello if extended else ours.hello)
 
     async def sender(self, address: bytes, size: int, utf8: bool) -> Verdict:
         """MAIL.
@@ -180,7 +180,7 @@ if TYPE_CHECKING:
 
     from .checks.base import Check, Hosts, Lookups, Mail, Valid
     from .checks.counts import Limits
-    from .replies import Reply
+    from .replies import OfSite, Reply
     from .rules.evaluate import Trace
     from .rules.rule import Rules
     from .rules.vocabulary import Term
@@ -192,7 +192,7 @@ if TYPE_CHECKING:
     class Config(Limits, Protocol):
         """What the policy must be told, see the settings of the same names and the checks that they are for."""
 
-        smtpgreeting: bytes
+        replies: OfSite
         localiphost: bytes | None
         databytes: int
         tarpitcount: int

@@ -88,24 +88,23 @@ SHUTDOWN = Reply(421, "4.3.2", "going down, try again later")
 INTERNAL = Reply(421, "4.3.0", "internal trouble, try again later")
 
 
-def greeting(name: bytes) -> Reply:
-    """220: control/smtpgreeting, whose first word is our name."""
-    return Reply(220, "", name + b" ESMTP")
+class OfSite:
+    """The replies that begin with the name of a site, which makes them once.
 
+    greeting        220, with our name as its first word
+    hello, extended_hello  the answers to HELO and EHLO
+    goodbye         the answer to QUIT
+    """
 
-def goodbye(name: bytes) -> Reply:
-    """The answer to QUIT."""
-    return Reply(221, "2.0.0", name, closes=True)
+    __slots__ = ("extended_hello", "goodbye", "greeting", "hello")
 
-
-def hello(name: bytes) -> Reply:
-    """The answer to HELO."""
-    return Reply(250, "", name)
-
-
-def extended_hello(name: bytes, size: int) -> Reply:
-    """The answer to EHLO.  SIZE 0 is "no fixed limit" (RFC 1870 section 4)."""
-    return Reply(250, "", name, "PIPELINING", f"SIZE {size}", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
+    def __init__(self, name: bytes, size: int) -> None:
+        """name  control/smtpgreeting; size  for EHLO, 0 for "no fixed limit" (RFC 1870 section 4)"""
+        self.greeting = Reply(220, "", name + b" ESMTP")
+        self.hello = Reply(250, "", name)
+        self.extended_hello = Reply(
+            250, "", name, "PIPELINING", f"SIZE {size}", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
+        self.goodbye = Reply(221, "2.0.0", name, closes=True)
 
 
 def queued(now: float, number: int) -> Reply:

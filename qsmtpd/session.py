@@ -48,7 +48,7 @@ BRINGS_MAIL = (b"rcpt", b"message")
 class Session:
     """One connection.
 
-    name        control/smtpgreeting
+    goodbye     the answer to QUIT
     databytes   the largest message as stored, 0 for no limit
     maxnotimpl  commands that we do not know before the session is ended, 0 for no limit
 
@@ -60,16 +60,16 @@ class Session:
     """
 
     __slots__ = (
-        "_at", "_body", "_databytes", "_discarded", "_eof", "_input", "_maxnotimpl", "_name", "_output", "_pending",
+        "_at", "_body", "_databytes", "_discarded", "_eof", "_goodbye", "_input", "_maxnotimpl", "_output", "_pending",
         "_skipping", "_state", "_talk", "_unknown", "closing", "extended", "helo", "recipient", "rule", "sender", "size",
         "utf8")
 
-    def __init__(self, name: bytes, databytes: int, maxnotimpl: int) -> None:
+    def __init__(self, goodbye: Reply, databytes: int, maxnotimpl: int) -> None:
         self._databytes = databytes
         self._maxnotimpl = maxnotimpl
         self._state = IDLE
         self._pending: Question | None = CONNECTED
-        self._name = name
+        self._goodbye = goodbye
         self._input = b""
         self._at = 0  # how far the input has been read: lines are not cut off one by one
         self._output: list[bytes] = []
@@ -230,7 +230,7 @@ class Session:
                 self._state = IDLE
             self._say(ANSWERS[verb])
         elif verb == b"QUIT":
-            self._say(replies.goodbye(self._name))
+            self._say(self._goodbye)
         else:
             self._parse(verb, argument)
 

@@ -132,7 +132,7 @@ class Played:
         lookups = BlockingLookups(control, str(home.path), now=time.time(), note=journal.note_lookup)
         self.policy = Policy(config, Mail(PEER, env.get), lookups, journal.note_rule)
         self.quit = complete(Conversation(
-            session=Session(config.smtpgreeting, config.databytes, config.maxnotimpl), policy=self.policy, peer=PEER,
+            session=Session(config.replies.goodbye, config.databytes, config.maxnotimpl), policy=self.policy, peer=PEER,
             wire=self.wire, queue=lambda: self.queue, journal=journal, own_fields=config.rules.fields()).run())
 
     def _log(self, lines: list[tuple[str, Pairs]]) -> None:

@@ -331,7 +331,7 @@ class Played:
             config = Config(Control(str(site.home)))
         self.policy = Watched(config, site, world, journal.note_rule, eager=eager)
         complete(Conversation(
-            session=Session(config.smtpgreeting, config.databytes, config.maxnotimpl), policy=self.policy, peer=site.peer,
+            session=Session(config.replies.goodbye, config.databytes, config.maxnotimpl), policy=self.policy, peer=site.peer,
             wire=self.wire, queue=lambda: self.queue, journal=journal, own_fields=config.rules.fields()).run())
         self.world = world
         self.codes = replies(self.wire.answer)

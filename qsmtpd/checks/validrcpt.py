@@ -29,7 +29,7 @@ class ValidRcpt:
         self.recipients = recipients
         self.default_host = default_host
         self.elsewhere = elsewhere
-        self._asked: tuple[Asks, ...] = (self._simpson, self._sagredo)
+        self._asked: tuple[Asks, ...] = (ValidRcpt._simpson, ValidRcpt._sagredo)  # bound to us we would keep ourselves
 
     async def knows(self, address: bytes, lookups: "Lookups") -> bool | None:
         """Whether a recipient exists; None when there is nobody to ask."""
@@ -40,7 +40,7 @@ class ValidRcpt:
             address += b"@" + self.default_host
         host = address.rpartition(b"@")[2]
         for ask in self._asked:
-            known = ask(address, host, lookups)
+            known = ask(self, address, host, lookups)
             if known:
                 return True
             if known is None:  # it is not there, and a session sees one state of the databases
@@ -83,4 +83,4 @@ if TYPE_CHECKING:
     from .base import Lookups
 
     Has = Callable[[bytes, Lookups], Awaitable[bool]]
-    Asks = Callable[[bytes, bytes, Lookups], bool | None]
+    Asks = Callable[[ValidRcpt, bytes, bytes, Lookups], bool | None]

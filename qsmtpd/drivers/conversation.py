@@ -152,13 +152,16 @@ class Conversation:
 
     def _note_recipient(self, verdict: Verdict) -> None:
         mail = self._policy.mail
-        knowledge = self._policy.knowledge
-        held, others = knowledge.news() if knowledge.fresh else (None, None)
-        sender = None if self._sender_noted else mail.sender
-        self._sender_noted = True
-        self._journal.note("rcpt", [
-            ("from", sender), ("to", mail.recipient), ("is", KNOWN[mail.known] if mail.ours else FOREIGN),
-            ("code", verdict.reply.code), ("rule", verdict.rule), ("tags", held), ("asked", others)])
+        pairs: list[tuple[str, bytes | str | int | None]] = [
+            ("to", mail.recipient), ("is", KNOWN[mail.known] if mail.ours else FOREIGN), ("code", verdict.reply.code),
+            ("rule", verdict.rule)]
+        if not self._sender_noted:
+            self._sender_noted = True
+            pairs.insert(0, ("from", mail.sender))
+        if self._policy.knowledge.fresh:
+            held, others = self._policy.knowledge.news()
+            pairs += [("tags", held), ("asked", others)]
+        self._journal.note("rcpt", pairs)
 
     def _note_session(self) -> None:
         mail, peer, wire = self._policy.mail, self._peer, self._wire

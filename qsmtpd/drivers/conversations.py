@@ -58,7 +58,7 @@ class Conversations:
         lookups = visit.warm.session(
             note=journal.note_lookup, early=connection.early, seed=seed, now=time.time(), environment=environment)
         policy = Policy(config, Mail(peer, config.control.variable), lookups, journal.note_rule)
-        visit.session = Session(config.smtpgreeting, config.databytes, config.maxnotimpl)
+        visit.session = Session(config.replies.goodbye, config.databytes, config.maxnotimpl)
         return Conversation(
             session=visit.session, policy=policy, peer=peer, wire=connection, journal=journal, own_fields=config.own_fields,
             queue=partial(self._queue, visit, config, environment, journal))

@@ -17,7 +17,8 @@ def config(home: QmailHome) -> Config:
 def test_defaults(qmail_home: QmailHome) -> None:
     found = config(qmail_home)
 
-    assert found.smtpgreeting == found.localiphost == found.envnoathost == b"mx.bench.test"
+    assert found.localiphost == found.envnoathost == b"mx.bench.test"
+    assert found.replies.greeting.wire == b"220 mx.bench.test ESMTP\r\n"
     assert found.hosts.listed is None
     assert (found.valid.text, found.valid.recipients, found.valid.default_host) == (None, None, b"mx.bench.test")
     assert (found.databytes, found.greetdelay, found.tags) == (0, 0, {})
@@ -32,7 +33,7 @@ def test_the_environment_wins(qmail_home: QmailHome) -> None:
     with environment({"DATABYTES": b"2", "SMTPGREETING": b"env.test ready"}):
         found = config(qmail_home)
 
-    assert (found.databytes, found.smtpgreeting) == (2, b"env.test ready")
+    assert (found.databytes, found.replies.greeting.wire) == (2, b"220 env.test ready ESMTP\r\n")
 
 
 def test_lists_are_folded(qmail_home: QmailHome) -> None:

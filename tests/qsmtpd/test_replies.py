@@ -35,7 +35,10 @@ def test_any_text_is_one_reply(code: int, lines: list[bytes]) -> None:
 
 
 def test_replies_made_for_a_session() -> None:
-    assert replies.greeting(b"mx.test").wire == b"220 mx.test ESMTP\r\n"
-    assert replies.goodbye(b"mx.test").closes
-    assert b"\r\n250-SIZE 77\r\n" in replies.extended_hello(b"mx.test", 77).wire
+    site = replies.OfSite(b"mx.test", 77)
+    assert site.greeting.wire == b"220 mx.test ESMTP\r\n"
+    assert site.hello.wire == b"250 mx.test\r\n"
+    assert (site.goodbye.wire, site.goodbye.closes) == (b"221 2.0.0 mx.test\r\n", True)
+    assert site.extended_hello.wire.startswith(b"250-mx.test\r\n")
+    assert b"\r\n250-SIZE 77\r\n" in site.extended_hello.wire
     assert replies.queued(1795262400.9, 42).wire == b"250 2.0.0 ok 1795262400 qp 42\r\n"

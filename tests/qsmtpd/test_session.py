@@ -7,16 +7,17 @@ from hypothesis import strategies as st
 from qsmtpd import replies
 from qsmtpd.dotstuff import EndOfData
 from qsmtpd.events import BEGIN_DATA, BEGIN_MAIL, CLOSED, NEED_DATA, RCPT, Signal
-from qsmtpd.replies import Reply
+from qsmtpd.replies import OfSite, Reply
 from qsmtpd.session import AFTER_ACCEPTED, AFTER_REFUSED, DISCARD_MAX, TALK_MAX, Session
 from tests.transcript import codes
 
+SITE = OfSite(b"mx", 0)
 VERBS = [
     b"HELO x\r\n", b"EHLO x\r\n", b"MAIL FROM:<a@b>\r\n", b"RCPT TO:<c@d>\r\n", b"DATA\r\n", b"RSET\r\n", b"NOOP\r\n",
     b"VRFY x\r\n", b"HELP\r\n", b"QUIT\r\n", b"FOO\r\n", b"MAIL\r\n", b"RCPT TO:<>\r\n", b"\r\n", b"text\r\n", b"..\r\n",
     b".\r\n", b"x\n", b"a\rb\r\n"]
 ACCEPT = {
-    b"connect": replies.greeting(b"mx"), b"helo": replies.hello(b"mx"), b"mail": replies.MAIL_OK, b"rcpt": replies.RCPT_OK,
+    b"connect": SITE.greeting, b"helo": SITE.hello, b"mail": replies.MAIL_OK, b"rcpt": replies.RCPT_OK,
     b"data": replies.GO_AHEAD, b"message": replies.queued(0, 1)}
 
 
@@ -24,7 +25,7 @@ class Model:
     """A driver in which every answer to an event is chosen, and the rules of a transaction are watched."""
 
     def __init__(self, accepts: "list[bool] | None" = None, databytes: int = 0) -> None:
-        self.session = Session(b"mx", databytes, 0)
+        self.session = Session(SITE.goodbye, databytes, 0)
         self.accepts = accepts or []
         self.answer = b""
         self.messages: list[bytes] = []
@@ -108,7 +109,7 @@ def test_every_event_that_wants_a_reply_has_its_next_state() -> None:
 
 
 def test_an_event_comes_again_until_it_is_answered() -> None:
-    session = Session(b"mx", 0, 0)
+    session = Session(SITE.goodbye, 0, 0)
 
     assert session.next_event() is session.next_event()
 
@@ -126,10 +127,10 @@ def test_a_verb_ends_at_the_first_blank(line: bytes, code: int) -> None:
 
 def test_pipelined_commands_wait_for_the_verdict() -> None:
     """A18: what stands behind a command is not looked at before its reply."""
-    session = Session(b"mx", 0, 0)
+    session = Session(SITE.goodbye, 0, 0)
     session.receive_data(b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n")
     session.next_event()
-    session.reply(replies.greeting(b"mx"))
+    session.reply(SITE.greeting)
 
     assert session.next_event() is BEGIN_MAIL
     session.reply(Reply(451, "4.3.0", "no"))
@@ -138,7 +139,7 @@ def test_pipelined_commands_wait_for_the_verdict() -> None:
 
 
 def test_a_reply_that_closes_ends_it() -> None:
-    session = Session(b"mx", 0, 0)
+    session = Session(SITE.goodbye, 0, 0)
     session.receive_data(b"NOOP\r\n")
     session.next_event()
     session.reply(replies.CONTROLS)
@@ -180,10 +181,10 @@ def test_talk_without_mail_has_an_end() -> None:
 
 @pytest.mark.parametrize("size", [b"1", b"0", b"99999999999999999999"])
 def test_the_announced_size(size: bytes) -> None:
-    session = Session(b"mx", 0, 0)
+    session = Session(SITE.goodbye, 0, 0)
     session.receive_data(b"MAIL FROM:<a@b> SIZE=" + size + b"\r\n")
     session.next_event()
-    session.reply(replies.greeting(b"mx"))
+    session.reply(SITE.greeting)
 
     assert session.next_event() is BEGIN_MAIL
     assert session.size == int(size)

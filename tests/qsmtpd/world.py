@@ -6,10 +6,12 @@ from pathlib import Path
 from qsmtpd.address import domain
 from qsmtpd.checks.base import LookupFailedError, Mail
 from qsmtpd.checks.rcpthosts import RcptHosts
+from qsmtpd.checks.size import advertised
 from qsmtpd.checks.validrcpt import ValidRcpt
 from qsmtpd.config import Config
 from qsmtpd.qmail.control import Control
 from qsmtpd.qmail.env import Peer
+from qsmtpd.replies import OfSite
 from qsmtpd.rules import site
 from qsmtpd.rules.parse import parse
 from qsmtpd.rules.rule import Rules
@@ -225,7 +227,7 @@ class Settings(Config):
     """A Config that no file was read for."""
 
     def __init__(self, **values: object) -> None:
-        self.smtpgreeting = self.localiphost = self.envnoathost = b"bench.test"
+        self.localiphost = self.envnoathost = b"bench.test"
         self.databytes = self.tarpitcount = self.greetdelay = 0
         self.brtlimit, self.maxrecipients, self.tarpitdelay, self.greylistdelay = 3, 1000, 5, 5
         self.quarantineto = self.ruleseed = self.rcptcheck = self.rcptcallout = None
@@ -235,6 +237,7 @@ class Settings(Config):
         self.tags = {}
         for name, value in values.items():
             setattr(self, name, value)
+        self.replies = OfSite(b"bench.test", advertised(self.databytes))
         self.vocabulary = site.vocabulary(self.tags)
         self.rules = rules(str(values.get("text", "relay accept\n")), self)
 

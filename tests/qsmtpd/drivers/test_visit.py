@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from qsmtpd.drivers.visit import DENIED, Visit
+from qsmtpd.replies import OfSite
 from qsmtpd.session import Session
 from tests.qsmtpd.world import peer
 
@@ -29,7 +30,7 @@ def test_who_is_denied_leaves_like_tcpservers_child() -> None:
 def test_who_has_begun_nothing_loses_nothing() -> None:
     one = visit()
     before = one.idle
-    one.session = Session(b"mx.bench.test", 0, 0)
+    one.session = Session(OfSite(b"mx.bench.test", 0).goodbye, 0, 0)
 
     assert before
     assert one.idle
