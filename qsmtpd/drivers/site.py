@@ -5,6 +5,7 @@ what it began with.
 """
 
 from ..config import Config
+from ..lookups.tracebacks import forget_tracebacks
 from ..qmail import env
 from ..qmail.control import Control, ControlError
 from ..qmail.fingerprint import fingerprint
@@ -102,18 +103,8 @@ class Site:
         try:
             return SharedConfig(Control(self.directory, Variables(values)))
         except ControlError as error:
-            _forget_origins(error)
+            forget_tracebacks(error)
             raise
-
-
-def _forget_origins(error: BaseException) -> None:
-    """Of what led to it.  A frame that has its own error in a variable would be kept until the collector of cycles comes, which
-    is seldom, and with it all that called it: a connection, its look-ups, their databases.
-    """
-    origin = error.__cause__ or error.__context__
-    while origin is not None:
-        origin.__traceback__ = None
-        origin = origin.__cause__ or origin.__context__
 
 
 TYPE_CHECKING = False

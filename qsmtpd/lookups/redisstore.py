@@ -4,10 +4,10 @@ The library costs 0.2 s of CPU to import: for the listener, or for sites where t
 time: a server that is down costs a session one attempt (Outage).
 """
 
-import gc
 import time
 
 from .store import HALFLIVES, LONGEST, TIMEOUT, Outage
+from .tracebacks import forget_tracebacks
 
 VALUE, COUNT, CLAIMED = b"frontline:v:", b"frontline:n:", b"frontline:c:"
 
@@ -66,7 +66,6 @@ class RedisStore:
         if self._client is not None:
             self._client.close()
             self._client = None
-            gc.collect()  # its parts keep each other, and the listener's collector hardly ever looks at what is old
 
     def _done(self, *command: "bytes | str | int") -> object:
         """The server's answer to a command.
@@ -88,6 +87,7 @@ class RedisStore:
         except (ValueError, TypeError):
             raise self._outage.begin(self._clock(), "control/store: no URL of Redis, or its options make no sense") from None
         except (OSError, RedisError) as error:
+            forget_tracebacks(error)
             raise self._outage.begin(self._clock(), f"store: {error}") from error
         return answer
 

@@ -28,6 +28,9 @@ SCHEMA = (
     f"PRAGMA user_version = {VERSION}",
 )
 
+CACHE = 256
+"""KiB of pages that a process keeps.  With SQLite's own 2,000 no entry is read or written faster: the system keeps them too."""
+
 LIVE = "until > :now AND 2 * at - until <= :now"
 
 GET = f"SELECT value FROM entries WHERE key = :key AND {LIVE}"
@@ -122,7 +125,7 @@ class SqliteStore:
                 self._connection = _opened(self.path)
             return self._written(self._connection, work, now) if write else work(self._connection, now)
         except (OSError, _sqlite3.Error) as error:
-            why = error.strerror if isinstance(error, OSError) and error.strerror else error
+            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise self._outage.begin(now, f"store {self.path}: {why}") from error
 
     def _written(self, connection: "Connection", work: "Callable[[Connection, float], T]", now: float) -> "T":
@@ -167,13 +170,17 @@ def _opened(path: str) -> "Connection":
 
     _make(path)
     connection: Connection = connect(path, timeout=TIMEOUT, isolation_level=None)
-    connection.execute("PRAGMA synchronous = NORMAL")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0:
-        _lay_out(connection)
-    elif version != VERSION:
-        connection.close()
-        raise OSError(f"its layout is number {version}, and this program knows number {VERSION} only")
+    try:
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA cache_size = -{CACHE}")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            _lay_out(connection)
+        elif version != VERSION:
+            raise OSError(f"its layout is number {version}, and this program knows number {VERSION} only")
+    except BaseException:
+        connection.close()  # it keeps itself, and the file, until the collector of cycles comes
+        raise
     return connection
 
 

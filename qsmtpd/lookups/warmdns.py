@@ -210,7 +210,8 @@ class SessionDns(Resolver):
             timer.cancel()
             if wait.left:
                 shared.leave(wanted, wait)
-        self._budget -= loop.time() - start
+        # The loop counts milliseconds: what is left below one, by arithmetic, would be a question that nobody has time for.
+        self._budget = round(self._budget - (loop.time() - start), 3)
         for key in wanted:
             self._answers[key] = wait.answers.get(key, _TOO_LATE)
         if wait.heard:

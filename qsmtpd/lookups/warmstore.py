@@ -100,7 +100,7 @@ class WarmStore:
             try:
                 result: object = complete(ask(store))
             except LookupFailedError as error:
-                result = error
+                result = LookupFailedError(str(error))  # whose traceback has not the frame that we keep it in
             except Exception as error:  # the thread has to live on: others wait for it
                 result = LookupFailedError(f"store: {type(error).__name__}: {error}")
             try:

@@ -32,6 +32,25 @@ def test_nothing_is_read_twice(qmail_home: QmailHome) -> None:
     assert of.config().databytes == 0
 
 
+def test_what_was_read_before_is_gone_at_once(qmail_home: QmailHome) -> None:
+    """A130: a list of a million recipients, with each change of any file, would stay until the collector of cycles comes."""
+    of = Reported(qmail_home)
+    for name, text in {
+            "rcpthosts": "bench.test", "validrcptto": "good@bench.test", "recipients": "@bench.test", "badmailfrom": "x@y.test",
+            "calloutrcpt": "bench.test", "rules": 'badmailfrom refuse "no"\n'}.items():
+        qmail_home.write(name, text)
+    of.config()
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(3):
+            qmail_home.write("databytes", str(number + 1))
+            assert of.config().databytes == number + 1
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize("way", ["new", "in place", "renamed over", "removed"])
 def test_a_change_is_seen(way: str, qmail_home: QmailHome) -> None:
     of = Reported(qmail_home)

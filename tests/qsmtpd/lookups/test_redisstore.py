@@ -55,6 +55,22 @@ def test_nothing_is_left_of_a_store_that_was_closed() -> None:
         gc.enable()
 
 
+def test_an_attempt_that_fails_leaves_nothing() -> None:
+    """A130: the library keeps its errors in the frames that raised them, and each of them a socket."""
+    now = [0.0]
+    store = RedisStore(f"redis://127.0.0.1:{free_port()}/0", clock=lambda: now[0])
+    failure(store)
+    gc.collect()
+    gc.disable()
+    try:
+        for now[0] in (10.0, 20.0, 30.0):
+            with contextlib.suppress(LookupFailedError):
+                complete(store.get(b"a"))
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
 def cli(url: str, *words: str) -> str:
     port = url.rpartition(":")[2].partition("/")[0]
     return subprocess.run(["redis-cli", "-p", port, *words], check=True, capture_output=True, text=True).stdout

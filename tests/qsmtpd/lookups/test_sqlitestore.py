@@ -1,5 +1,7 @@
 """The SQLite store: against a dictionary, with a clock that goes where it likes, full, damaged, locked, planted, and cold."""
 
+import ctypes
+import gc
 import os
 import sqlite3
 import subprocess
@@ -385,6 +387,55 @@ def test_an_empty_file_is_a_new_store(path: Path) -> None:
     complete(SqliteStore(str(path)).put(b"a", b"1", 60))
 
     assert complete(SqliteStore(str(path)).get(b"a")) == b"1"
+
+
+def test_an_attempt_that_fails_leaves_nothing(path: Path, clock: Clock) -> None:
+    """A130: not the connection with its pages, which an error that its own frame keeps would keep."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.write_bytes(b"no database at all, but long enough to be looked at" * 100)
+    path.chmod(0o600)
+    store = SqliteStore(str(path), clock=clock)
+    with pytest.raises(LookupFailedError):
+        complete(store.get(b"a"))
+    gc.collect()
+    gc.disable()
+    try:
+        for ask in (store.get(b"a"), store.claim(b"a", 60), store.count(b"a", 1, 60)):
+            clock.now += 100
+            try:
+                complete(ask)
+            except LookupFailedError:
+                continue
+            raise AssertionError("it is no database")
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+class Allocated(ctypes.Structure):
+    """mallinfo2(3)."""
+
+    _fields_ = tuple((name, ctypes.c_size_t) for name in (
+        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"))
+
+
+def allocated() -> int:
+    """Bytes in this process's heap that are in use."""
+    malloc = ctypes.CDLL(None)
+    malloc.mallinfo2.restype = Allocated
+    return int(malloc.mallinfo2().uordblks)
+
+
+def test_a_large_store_does_not_grow_into_memory(path: Path, clock: Clock) -> None:
+    """A process that lives for months, and many of them: each has seen the whole file one day."""
+    store = SqliteStore(str(path), 100_000, clock)
+    complete(store.put(b"a", b"1", 60))
+    before = allocated()
+    for number in range(20_000):
+        complete(store.put(b"%d" % number, b"1" * 100, 60))
+    assert path.stat().st_size > 3 << 20
+    assert allocated() - before < 1 << 20
+    store.close()
 
 
 def test_no_directory_for_it() -> None:

@@ -42,6 +42,10 @@ def test_each_for_itself(store: SqliteStore) -> None:
     complete(turns.take(store, b"a"))
     complete(turns.take(store, b"b"))
 
+    for key in (b"a", b"b"):
+        with pytest.raises(LookupFailedError):
+            complete(turns.take(store, key))
+
 
 def test_who_ends_twice_lets_one_go(store: SqliteStore) -> None:
     turn = complete(turns.take(store, b"a"))
@@ -58,6 +62,9 @@ def test_a_process_that_died_does_not_stand_in_the_way_for_ever(store: SqliteSto
     clock.now += turns.PATIENCE + 1
 
     complete(turns.take(store, b"a"))
+
+    with pytest.raises(LookupFailedError, match="another one is under way"):
+        complete(turns.take(store, b"a"))
 
 
 def test_a_value_that_makes_no_sense(store: SqliteStore) -> None:

@@ -74,6 +74,19 @@ def test_so_many_are_under_way_and_the_others_wait(running: OnLoop, monkeypatch:
         assert sockets() == before
 
 
+def test_no_rounding_leaves_a_session_time_that_is_used_up(running: OnLoop) -> None:
+    """0.004 less 1000.004 - 1000 is not 0: of a hundred sessions some would ask again, though no time is left."""
+    with lying(lambda _: []) as server:
+        for number in range(100):
+            session = SessionDns(dns(running, server.port, budget=0.004))
+            with pytest.raises(LookupFailedError, match="no answer in time"):
+                running.complete(session.ask(b"a%d.test" % number, "A"))
+            with pytest.raises(LookupFailedError, match="time for DNS is used up"):
+                running.complete(session.ask(b"b%d.test" % number, "A"))
+        wait_until(lambda: len(server.asked) >= 100)
+        assert len(server.asked) == 100
+
+
 def test_too_many_at_once_is_no_answer_and_nobodys_fault(running: OnLoop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(warmdns, "AT_ONCE", 2)
     monkeypatch.setattr(warmdns, "WAITING_MAX", 5)

@@ -1,7 +1,9 @@
 """The store off the loop: order, bounds, and stores that stand still.  What it answers is in test_store.py."""
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,6 +137,34 @@ def test_what_was_asked_is_done_before_the_end(running: OnLoop, standing: tuple[
     wait_until(lambda: inner.closed)
     assert len(inner.asked) == 10
     running.call(lambda: [each.close() for each in asking])
+
+
+class Failing(NoStore):
+    """One whose errors are new each time."""
+
+    async def get(self, key: bytes) -> bytes | None:
+        raise LookupFailedError("it has failed")
+
+
+def test_a_store_that_has_failed_is_gone_when_it_is_closed(running: OnLoop) -> None:
+    """A130"""
+    left: list[weakref.ref[Failing]] = []
+
+    def made() -> Failing:
+        inner = Failing("")
+        left.append(weakref.ref(inner))
+        return inner
+
+    store = WarmStore(running.loop, made)
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(LookupFailedError, match="it has failed"):
+            running.complete(store.get(b"a"))
+        store.close()
+        wait_until(lambda: left[0]() is None, 10, "end of the store")
+    finally:
+        gc.enable()
 
 
 def test_a_loop_that_has_ended_ends_the_thread(tmp_path: Path) -> None:
