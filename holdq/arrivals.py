@@ -26,6 +26,10 @@ class Arrivals:
         """A new Arrival; number takes the place of holdq-queue's process id.  Errors as of Arrival()."""
         return Arrival(self._spool, self._uid, number, self._network, now)
 
+    def poke(self) -> None:
+        """Tell the runner that there is new mail."""
+        layout.poke(self._spool)
+
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,12 +2,16 @@
 
 import fcntl
 import os
+import stat
 
 from qsmtpd.qmail import durable, received
 from qsmtpd.qmail.envelope import EnvelopeReader
 
 from . import layout
 from .message import Trailer
+
+WRITTEN_AT = 65536
+"""Bytes that do not wait for more; a message of less, its envelope and all, is one write(2)."""
 
 
 class NotHeldError(Exception):
@@ -26,7 +30,9 @@ class Arrival:
     reader    the envelope so far
     """
 
-    __slots__ = ("_envelope", "_fd", "_now", "_part", "_pid", "_sender", "_spool", "_uid", "identity", "reader", "size")
+    __slots__ = (
+        "_envelope", "_fd", "_now", "_part", "_pid", "_sender", "_spool", "_uid", "_unwritten", "_waiting", "identity",
+        "reader", "size")
 
     def __init__(self, spool: layout.Spool, uid: int, pid: int, network_uid: int, now: float) -> None:
         """Creates the file and writes our Received field.
@@ -40,6 +46,8 @@ class Arrival:
         self._now = now
         self._envelope = 0
         self._sender = False
+        self._unwritten: list[bytes] = []
+        self._waiting = 0
         self.size = 0
         self.reader = EnvelopeReader()
         self.identity, self._part, self._fd = _create(spool, now)
@@ -58,7 +66,7 @@ class Arrival:
         """
         if self._sender:
             raise ValueError("a piece of the message after the envelope")
-        durable.write_all(self._fd, data)
+        self._write(data)
         self.size += len(data)
 
     def envelope(self, data: bytes) -> bool:
@@ -77,7 +85,7 @@ class Arrival:
         if self.reader.complete:
             records.append(b"\0")
         text = b"".join(records)
-        durable.write_all(self._fd, text)
+        self._write(text)
         self._envelope += len(text)
         return self.reader.complete
 
@@ -90,25 +98,26 @@ class Arrival:
         """
         self.place(durable.sync_directory)
         self.give()
+        layout.poke(self._spool)
 
     def place(self, sync: "Callable[[str], None]") -> None:
-        """All of accept() but what give() does; as accept() it may fail.
+        """The first part of accept(), which may fail.
 
         sync  makes the names in a directory durable.  A process of many writers notes it here, and does it for all of them
-              together before it calls give().
+              together before it calls give(), and tells the runner once.
         """
         self.reader.finish()
         trailer = Trailer(message=self.size, envelope=self._envelope, recipients=self.reader.count,
                           arrival=max(0, int(self._now)), uid=self._uid, pid=self._pid)
-        durable.write_all(self._fd, trailer.pack())
+        self._unwritten.append(trailer.pack())
+        self._flush()
         durable.sync_file(self._fd)
         durable.rename(self._part, f"{self._spool.incoming}/{self.identity}", sync)
 
     def give(self) -> None:
-        """It is durable: tell the runner."""
-        os.close(self._fd)  # and with it the lock, before the runner hears of it
+        """It is durable: the runner may have it, when he hears of it."""
+        os.close(self._fd)  # and with it the lock
         self._fd = -1
-        layout.poke(self._spool)
 
     def discard(self) -> None:
         """Give it up: nothing of it stays, as far as that is in our power.  After an fsync that failed this is the only way."""
@@ -121,6 +130,20 @@ class Arrival:
             os.close(self._fd)
             self._fd = -1
 
+    def _write(self, data: bytes) -> None:
+        self._waiting += len(data)
+        if self._waiting < WRITTEN_AT:
+            self._unwritten.append(data)
+        else:
+            self._flush()
+            durable.write_all(self._fd, data)  # large, perhaps: it is not copied
+
+    def _flush(self) -> None:
+        together = b"".join(self._unwritten)
+        self._unwritten.clear()
+        self._waiting = 0
+        durable.write_all(self._fd, together)
+
 
 def _create(spool: layout.Spool, now: float) -> tuple[str, str, int]:
     while True:
@@ -129,8 +152,9 @@ def _create(spool: layout.Spool, now: float) -> tuple[str, str, int]:
         fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, layout.FILE_MODE)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
-            _share(fd, spool)
-            if os.fstat(fd).st_nlink:
+            made = os.fstat(fd)
+            if made.st_nlink:
+                _share(fd, made, spool)
                 return identity, part, fd
         except BaseException:
             os.close(fd)
@@ -139,15 +163,16 @@ def _create(spool: layout.Spool, now: float) -> tuple[str, str, int]:
         os.close(fd)  # a sweep came between open and flock (INTERNALS.md section 6)
 
 
-def _share(fd: int, spool: layout.Spool) -> None:
+def _share(fd: int, made: os.stat_result, spool: layout.Spool) -> None:
     """Let the runner read and mark it, whatever our caller's umask and group, and even without the directory's setgid bit."""
     group = os.stat(spool.incoming).st_gid
-    if os.fstat(fd).st_gid != group:
+    if made.st_gid != group:
         try:
             os.fchown(fd, -1, group)
         except PermissionError as error:  # not to be taken for one who may not write here, and has the door
             raise OSError(0, "has lost its setgid bit: the runner could not read what is written there") from error
-    os.fchmod(fd, layout.FILE_MODE)
+    if stat.S_IMODE(made.st_mode) != layout.FILE_MODE:
+        os.fchmod(fd, layout.FILE_MODE)
 
 
 TYPE_CHECKING = False

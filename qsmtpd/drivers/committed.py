@@ -281,6 +281,11 @@ if TYPE_CHECKING:
         def discard(self) -> None: ...
 
     class Arrive(Protocol):
-        """Begins one, under a number, at a time: holdq.arrivals.Arrivals."""
+        """Begins one, under a number, at a time."""
 
         def __call__(self, number: int, now: float) -> Arrival: ...
+
+    class Incoming(Arrive, Protocol):
+        """The way into a spool, and to its runner: holdq.arrivals.Arrivals."""
+
+        def poke(self) -> None: ...

@@ -38,7 +38,8 @@ class Queues:
         program = config.control.variable("QMAILQUEUE") or b"bin/qmail-queue"
         if self._arrivals is not None and program.rpartition(b"/")[2] == HOLDS:
             if self._spool is None:
-                self._spool = Spool(self._arrivals(self._control), Committer(), self.budget)
+                incoming = self._arrivals(self._control)
+                self._spool = Spool(incoming, Committer(announce=incoming.poke), self.budget)
             return CommittedQueue(self._spool, note)
         return SpawnedQueue(self._room, os.fsdecode(program), os.fsdecode(config.holdqueue), environment, note)
 
@@ -118,10 +119,10 @@ if TYPE_CHECKING:
 
     from ..qmail.logline import Pairs
     from ..qmail.outcome import Outcome
-    from .committed import Arrive
+    from .committed import Incoming
     from .reception import Queue
     from .site import SharedConfig
 
-    Arrivals = Callable[[Control], Arrive]
+    Arrivals = Callable[[Control], Incoming]
     Note = Callable[[str, Pairs], None]
     Surroundings = Callable[[], Mapping[bytes, bytes]]

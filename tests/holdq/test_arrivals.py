@@ -30,6 +30,17 @@ def test_an_arrival_under_a_number(site: Site, control: Control) -> None:
         assert (file.trailer.uid, file.trailer.pid, file.trailer.arrival) == (os.getuid(), 77000, int(NOW))
 
 
+def test_the_runner_is_told(site: Site, control: Control) -> None:
+    arrivals = Arrivals(control)
+    arrivals.poke()  # there is none, and nobody minds
+    runner = os.open(site.spool.trigger, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        arrivals.poke()
+        assert os.read(runner, 10) == b"n"
+    finally:
+        os.close(runner)
+
+
 def test_another_spool(site: Site, control: Control) -> None:
     site.write("holdq", "/nonexistent")
 

@@ -36,6 +36,24 @@ def test_one_file_holds_message_envelope_and_trailer(site: Site) -> None:
     assert text[-93:] == b"holdq1 %019d %019d 0000000002 001800000000 0000001000 0000000077\n" % (len(message), len(envelope))
 
 
+@pytest.mark.parametrize("sizes", [(1,), (65535, 1, 1), (65536,), (200_000, 5), (40_000,) * 5])
+def test_pieces_of_any_size(site: Site, sizes: tuple[int, ...]) -> None:
+    """A large message is not kept in memory, and no byte of it depends on how it came."""
+    came = arrival(site)
+    came.message(END)
+    for number, size in enumerate(sizes):
+        came.message(bytes([65 + number]) * size)
+        assert came.size - Path(site.spool.incoming, f"part.{came.identity}").stat().st_size < 65536
+    came.envelope(b"Fa@b.c\0Tx@y.z\0\0")
+    came.accept()
+
+    with HeldFile(f"{site.spool.incoming}/{came.identity}", lock=False) as file:
+        body = b"".join(file.body())
+    assert len(body) == came.size
+    assert body.endswith(END + b"".join(bytes([65 + number]) * size for number, size in enumerate(sizes)))
+    assert file.sender == b"a@b.c"
+
+
 def test_nothing_comes_after_the_envelope(site: Site) -> None:
     """The file would not be as its trailer says."""
     came = arrival(site)
@@ -142,6 +160,21 @@ def test_the_longest_address_fits(site: Site) -> None:
     with HeldFile(f"{site.spool.incoming}/{identity}", lock=False) as file:
         assert file.sender == b"s" * 1002
         assert [recipient.address for recipient in file.recipients()] == [b"r" * 1002]
+
+
+def test_a_disk_that_is_full_in_the_midst_of_a_message(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A137."""
+    def full(fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    came = arrival(site)
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space"):
+        came.message(b"x" * 65536)
+    came.discard()
+    monkeypatch.undo()
+
+    assert site.left() == []
 
 
 @pytest.mark.parametrize("fails", ["write", "fsync", "rename", "directory"])

@@ -16,6 +16,7 @@ import pytest
 
 from holdq.heldfile import HeldFile
 from holdq.incoming import Arrival
+from holdq.layout import poke
 from qsmtpd.drivers.committed import MEMORY_MAX, CommittedQueue, Spool
 from qsmtpd.drivers.committer import Committer
 from qsmtpd.qmail import durable
@@ -42,7 +43,7 @@ class World:
     """A spool, its threads and a log; made on a loop."""
 
     def __init__(self, site: Site, threads: int = 8, patience: float = 60.0, memory: int = 1 << 30) -> None:
-        self.committer = Committer(threads)
+        self.committer = Committer(threads, lambda: poke(site.spool))
         self.budget = budget(memory)
         self.spool = Spool(
             lambda number, now: Arrival(site.spool, os.getuid(), number, -1, now), self.committer, self.budget, patience)

@@ -18,6 +18,16 @@ from tests.conftest import QmailHome
 from tests.queueprograms import RECIPIENTS, SENDER
 
 
+class Incoming:
+    """Nothing comes by it."""
+
+    def __init__(self, control: Control) -> None:
+        pass
+
+    def poke(self) -> None:
+        """Nobody is there."""
+
+
 def kind(home: QmailHome, arrivals: Any, **values: bytes) -> type:
     """That of the queue for a client for whom tcp.smtp sets some variables."""
     async def choose() -> type:
@@ -35,7 +45,7 @@ def kind(home: QmailHome, arrivals: Any, **values: bytes) -> type:
     (b"/usr/local/frontline/bin/holdq-queue", CommittedQueue), (b"holdq-queue", CommittedQueue),
     (b"/usr/local/frontline/bin/qqshim", SpawnedQueue), (b"bin/holdq-queue.old", SpawnedQueue)])
 def test_mail_for_holdq_needs_no_program(program: bytes, wanted: type, qmail_home: QmailHome) -> None:
-    assert kind(qmail_home, lambda control: None, QMAILQUEUE=program) is wanted
+    assert kind(qmail_home, Incoming, QMAILQUEUE=program) is wanted
 
 
 def test_who_cannot_write_into_the_spool_starts_holdq_queue(qmail_home: QmailHome) -> None:
