@@ -1,5 +1,7 @@
 """Starting real servers on loopback and ending them by their process ids; waiting for what they do."""
 
+import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -9,12 +11,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+PORTS = range(10_000, 30_000)
+"""Below those that the kernel gives to clients, of whom there are thousands at times: one of them would take it meanwhile."""
+_turn = itertools.count(os.getpid() * 101)
+
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, at any address."""
+    while True:
+        port = PORTS[next(_turn) % len(PORTS)]
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            return port
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 20.0, what: str = "the condition") -> None:

@@ -26,7 +26,7 @@ from tests.soak.watch import Log, Sample, children, descriptors, growth, zombies
 
 SECONDS = int(os.environ.get("SOAK_SECONDS", "1800"))
 SEED = int(os.environ.get("SOAK_SEED", "20261122"))
-GROWTH_MAX = 1536
+GROWTH_MAX = 512
 """KiB that a worker may have grown by in the last third of its life."""
 SETTLING = 20.0
 """Seconds until all is gone that somebody has left to the deadlines: timeoutsmtpd, and a slow machine."""

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -75,12 +75,9 @@ class Serving(NamedTuple):
 
 @contextmanager
 def serve(
-        case: Case, site: Site, log: Path, limit: int = instruments.LIMIT, before: Sequence[str | Path] = (),
+        case: Case, site: Site, log: Path, limit: int = instruments.LIMIT,
 ) -> Iterator[Serving]:
-    """The server of a case, for the time of a with statement; BenchError when it does not start, or others did its work.
-
-    before  what stands before it in its command line
-    """
+    """The server of a case, for the time of a with statement; BenchError when it does not start, or others did its work."""
     environment = site.environment(case.environment)
     if case.how == HANDOFF:
         environment["QSMTPD_SERVICE"] = str(site.service)
@@ -95,7 +92,7 @@ def serve(
             yield Serving(server.port, None, server)
     else:
         command = instruments.listener(case.argv, limit) if case.how == LISTENER else case.argv
-        with instruments.started(site.place, [*before, *command], environment, log, case.port) as server:
+        with instruments.started(site.place, command, environment, log, case.port) as server:
             yield Serving(server.port, server, None)
 
 
@@ -143,15 +140,10 @@ def sessions(case: Case, site: Site, extent: Extent, log: Path) -> Sample:
 
 
 def durable(case: Case, site: Site, extent: Extent, log: Path) -> Sample:
-    """As sessions(); and once more, only to count the calls that bring something to the disk."""
-    sample = sessions(case, site, extent, log)
-    calls, count = site.place / "calls", extent.sessions * case.weight
-    with serve(case, site, log, before=instruments.counting(calls)) as serving:
-        instruments.load(site.place, DELIVER, serving.port, count, AT_ONCE[case.group])
-        for server in serving.servers():
-            processes.at_rest(server.pid)
-    check_log(case, log, count)
-    return sample._replace(syncs=instruments.counted(calls) / count)
+    """As sessions(), and the calls that bring something to the disk are counted."""
+    counting = instruments.counting(site.place)
+    sample = sessions(case._replace(environment={**case.environment, **counting}), site, extent, log)
+    return sample._replace(syncs=instruments.counted(site.place) / (sample.count + WARM))
 
 
 def flood(case: Case, site: Site, extent: Extent, log: Path) -> Sample:

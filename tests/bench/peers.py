@@ -22,6 +22,7 @@ d*:*:no such user
 
 MAIN = """\
 compatibility_level = 3.6
+import_environment = MAIL_CONFIG LD_PRELOAD SYNCS
 queue_directory = {place}/queue
 data_directory = {place}/data
 maillog_file_prefixes = {root}

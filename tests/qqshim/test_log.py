@@ -27,8 +27,10 @@ def test_to_syslog(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatc
     assert capfd.readouterr().err == ""
 
 
-def test_no_syslog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_syslog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     """A137: a log that is not there stops no mail."""
     monkeypatch.setattr(log, "SYSLOG_SOCKET", str(tmp_path / "none"))
 
     log.write("message", (), on_stderr=False)
+
+    assert capfd.readouterr() == ("", "")

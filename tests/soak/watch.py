@@ -15,6 +15,8 @@ BUGS = re.compile(
 GONE = re.compile(rb"^/bin/sh: \d+: cannot open \S+/bin/qmail-queue: No such file$")
 """What the shell says when the queue program is taken away after it was started, and before it is read."""
 STORE = "store.sqlite"
+OWN = ("Anonymous:", "Pss_Shmem:", "Swap:")
+"""Of smaps_rollup: the heap and the stacks, and databases in sealed memory."""
 STATUS = re.compile(rb"^tcpserver: status: (\d+)/")
 
 
@@ -107,11 +109,12 @@ def descriptors(pid: int) -> dict[str, int]:
 
 
 def memory(pid: int) -> int:
-    """KiB of a process, what it shares with others counted in parts (PSS)."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().split("\n"):
-        if line.startswith("Pss:"):
-            return int(line.split()[1])
-    raise AssertionError("no Pss")
+    """KiB of a process that no file backs.
+
+    PSS moves by 1.8 MB within seconds while none of the worker's pages changes: its part of each is larger when fewer share it.
+    """
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().split("\n")
+    return sum(int(line.split()[1]) for line in lines if line.startswith(OWN))
 
 
 class Sample:
