@@ -4,15 +4,14 @@ Exit 100: the command line makes no sense; 111: an address cannot be listened on
 """
 
 import os
-import resource
 import sys
-from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from socket import socket
 from typing import NoReturn
 
 from .drivers import options as command_line
+from .drivers.descriptors import within_limits
 from .drivers.options import Options, UsageError
 from .drivers.sockets import OpenError, open_all, passed_by_systemd
 from .drivers.workers import Master, Serve
@@ -20,11 +19,6 @@ from .qmail import env, process
 
 MISTAKE = 100
 TROUBLE = 111
-
-SPARE = 512
-"""Descriptors of a worker beside its connections: files, look-ups, pipes to queue programs."""
-SPARE_FOR_SERVICE = 2048
-"""The same for the messages that handoff brings."""
 
 HELP = """\
 {usage}
@@ -70,7 +64,7 @@ def main(argv: list[str] | None = None, serve: Serve | None = None) -> NoReturn:
     if options is None:
         print(HELP.format(usage=command_line.USAGE), end="")
         sys.exit(0)
-    options = _within_limits(options)
+    options = within_limits(options, bool(env.get("QSMTPD_SERVICE")))
     for remark in options.remarks if options.verbosity else ():
         _say(remark)
     try:
@@ -134,33 +128,6 @@ def become(uid: int, gid: int) -> None:
             os.setuid(uid)
     except OSError as error:
         raise OpenError(f"unable to set uid: {error.strerror}") from error
-
-
-def _within_limits(options: Options) -> Options:
-    """A138: room for a descriptor for each connection and each message's file is asked for, and where there is none, there are
-    fewer of both.  All of them may come to one worker.
-    """
-    spare = SPARE + SPARE_FOR_SERVICE if env.get("QSMTPD_SERVICE") else SPARE
-    clients = options.limit + options.messages
-    wanted = clients + spare
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if _under(soft, wanted):
-        for limits in ((wanted, max(hard, wanted)), (min(hard, wanted), hard)):
-            try:
-                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-                break
-            except (OSError, ValueError):
-                continue
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if not _under(soft, wanted):
-        return options
-    limit, messages = (max(1, each * max(soft - spare, 0) // clients) for each in (options.limit, options.messages))
-    remark = f"-c {options.limit}: there are {soft} descriptors for a process: no more than {limit} connections"
-    return replace(options, limit=limit, messages=messages, remarks=(*options.remarks, remark))
-
-
-def _under(limit: int, wanted: int) -> bool:
-    return limit != resource.RLIM_INFINITY and limit < wanted
 
 
 def _say(text: str) -> None:

@@ -12,6 +12,7 @@ import uvloop
 from ..qmail import env
 from ..qmail.control import Control
 from . import handedsessions
+from .descriptors import reserve, wanted
 from .handed import SESSION, Handed
 from .listener import Listener
 from .metrics import publish
@@ -42,6 +43,7 @@ async def _serve(
     home, control_directory = env.qmail_home(), env.control_directory()
     os.chdir(home)
     share_arenas()
+    reserve(wanted(options, service is not None))
     loop = asyncio.get_running_loop()
     listener = Listener(options, control_directory, home, arrivals)
     over = asyncio.Event()

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from qsmtpd import listen
 from tests.conftest import ROOT, QmailHome
 from tests.servers import Service, free_port, listens, running
 from tests.ucspi import classic
@@ -146,25 +145,6 @@ def test_a_socket_of_s6() -> None:
             finally:
                 process.terminate()
             assert process.wait(20) == 0
-
-
-def limited(soft: int, hard: int, *words: str) -> str:
-    """What the program says of its limits, started with these; what it does afterwards does not matter."""
-    code = (f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
-            "from qsmtpd import listen\n"
-            f"options = listen._within_limits(listen.command_line.parse({list(words)!r}))\n"
-            "print(options.limit, resource.getrlimit(resource.RLIMIT_NOFILE)[0], *options.remarks)")
-    who = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.getuid() == 0 else []
-    return subprocess.run([*who, sys.executable, "-c", code], cwd=ROOT, env={**ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1"},
-                          capture_output=True, text=True, timeout=30, check=True).stdout.strip()
-
-
-def test_a_descriptor_for_each_connection() -> None:
-    """A138: the limit is raised where we may, and where we may not there are fewer connections, which is said."""
-    assert limited(100, 3000, "-c", "1000", "0", "25") == f"1000 {1500 + listen.SPARE}"
-    assert limited(3000, 3000, "-c", "1000", "0", "25") == "1000 3000"
-    assert limited(700, 700, "-c", "1000", "0", "25") == (
-        "125 700 -c 1000: there are 700 descriptors for a process: no more than 125 connections")
 
 
 def test_the_process_that_forks_is_small() -> None:

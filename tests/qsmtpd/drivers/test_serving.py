@@ -88,6 +88,15 @@ def hand_over(service: socket.socket, kind: bytes, numbers: bytes, fds: list[int
     return client
 
 
+def test_the_table_of_descriptors_never_grows(qmail_home: QmailHome) -> None:
+    """There are threads, and all sessions would wait for it (descriptors.py)."""
+    with worker(qmail_home, options=replace(OPTIONS, limit=500, messages=250)) as (pid, port), \
+            socket.create_connection(("127.0.0.1", port), 20) as client:
+        client.recv(100)
+        status = Path(f"/proc/{pid}/status").read_text()
+    assert int(status.partition("FDSize:")[2].split()[0]) >= 500 + 250
+
+
 def test_term_sends_who_says_nothing_home(qmail_home: QmailHome) -> None:
     with worker(qmail_home) as (pid, port), socket.create_connection(("127.0.0.1", port), 20) as client:
         client.recv(100)

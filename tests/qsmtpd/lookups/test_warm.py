@@ -14,6 +14,7 @@ from pathlib import Path
 import cdbx
 import pytest
 
+from qsmtpd.drivers.descriptors import reserve
 from qsmtpd.drivers.serving import collect_briefly
 from qsmtpd.lookups import warm as module
 from qsmtpd.lookups.blocking import BlockingLookups
@@ -230,10 +231,11 @@ def watched(loop: asyncio.AbstractEventLoop) -> Iterator[list[str]]:
 
 async def flood(place: str, port: int) -> None:
     """As a worker process: 200 sessions that ask everything, side by side.  Says how many were wrong, and what was slow."""
+    reserve(2000)
     warm = Warm(Control(place), place, lambda ip: (0, 0))
     warm._callouts.port = port
     wrong = await everything(session(warm), 5000)
-    collect_briefly()  # as the listener does
+    collect_briefly()
     with watched(warm.loop) as slow:
         wrong += sum(await asyncio.gather(*[everything(session(warm), number) for number in range(200)]))
     print(wrong, len(slow))
