@@ -106,7 +106,11 @@ class Knowledge:
         """Find out about those of the names that are not known and cheapest to ask."""
         wanted = [name for name in names if name not in self.values]
         if not self._at_hand(wanted) and wanted:
-            await self._ask_checks(wanted)
+            cost, of_check = self._cheapest(wanted)
+            if cost == DNS:
+                await self._prefetch(of_check)
+            for check, asked in of_check.items():
+                await self._ask_one(check, asked)
 
     async def ask_all(self, names: tuple[str, ...]) -> None:
         """Find out about every one of them."""
@@ -138,17 +142,17 @@ class Knowledge:
             found = True
         return found
 
-    async def _ask_checks(self, wanted: list[str]) -> None:
-        terms = [(name, self._vocabulary[name]) for name in wanted]
-        cost = min([term.cost for _, term in terms])
+    def _cheapest(self, wanted: list[str]) -> tuple[int, dict[str, tuple[str, ...]]]:
+        """The least that one of the names costs, and those that cost no more, by their checks."""
+        least = self._vocabulary[wanted[0]].cost
         of_check: dict[str, tuple[str, ...]] = {}
-        for name, term in terms:
-            if term.cost == cost:
+        for name in wanted:
+            term = self._vocabulary[name]
+            if term.cost < least:
+                least, of_check = term.cost, {}
+            if term.cost == least:
                 of_check[term.check] = (*of_check.get(term.check, ()), name)
-        if cost == DNS:
-            await self._prefetch(of_check)
-        for check, names in of_check.items():
-            await self._ask_one(check, names)
+        return least, of_check
 
     async def _prefetch(self, of_check: dict[str, tuple[str, ...]]) -> None:
         questions: list[Question] = []
@@ -194,6 +198,8 @@ def _as_logged(value: bool | float | None) -> bool | float | None:
 
 def for_log(values: "Mapping[str, bool | float | None]") -> "tuple[bytes | None, bytes | None]":
     """The words that hold, and all others with their values; None for none."""
+    if not values:
+        return None, None
     held = {name: value for name, value in values.items() if value is True}
     others = {name: value for name, value in values.items() if value is not True}
     return written(held) or None, written(others) or None

@@ -47,9 +47,8 @@ class Policy:
     async def connect(self) -> Verdict:
         """The greeting, or what a rule says instead of it."""
         verdict = await self._ruled(CONNECT, self._config.replies.greeting)
-        if "earlytalk" not in self.knowledge.values:
-            verdict = verdict.after(abs(self._config.greetdelay))
-        return verdict
+        delay = abs(self._config.greetdelay)
+        return verdict.after(delay) if delay and "earlytalk" not in self.knowledge.values else verdict
 
     async def helo(self, name: bytes, extended: bool) -> Verdict:
         """HELO or EHLO."""

@@ -11,6 +11,8 @@ from .base import LookupFailedError, Mail
 
 DATABASE = "blocklist.cdb"
 NO_END = b"further notice"
+OPEN: "Findings" = {"blocked": False, "banned": False}
+"""What is said of who is not kept out; whoever asks for one of them asks for the other."""
 
 _DAY = 86400
 
@@ -26,17 +28,19 @@ class Blocked:
     async def __call__(self, mail: Mail, lookups: "Lookups", wanted: tuple[str, ...]) -> "Findings":
         """See Check."""
         text = mail.environment("RBLSMTPD")
-        findings: Findings = {"blocked": False, "banned": False, "rbl-pass": text == b""}
+        findings: Findings = {"rbl-pass": text == b""} if "rbl-pass" in wanted else {}
         if text:
+            findings.update(OPEN)
             name, reason = ("banned", text[1:]) if text.startswith(b"-") else ("blocked", text)
             _holds(mail, findings, name, reason or b"RBLSMTPD", NO_END)
         elif "blocked" in wanted or "banned" in wanted:
+            findings.update(OPEN)
             try:
                 _ask(mail, lookups, findings)
             except LookupFailedError as error:
                 lookups.note(f"blocked: {error}".encode("ascii", "replace"))
                 findings["blocked"] = findings["banned"] = None
-        return {name: findings[name] for name in wanted}
+        return findings
 
 
 def _holds(mail: Mail, findings: "Findings", name: str, reason: bytes, until: bytes) -> None:

@@ -166,7 +166,7 @@ class Conversation:
     def _note_session(self) -> None:
         mail, peer, wire = self._policy.mail, self._peer, self._wire
         held, others = self._policy.knowledge.of_session()
-        shadows = ",".join([f"{line}:{times}" for line, times in self._policy.ruling.shadows.items()])
+        shadows = self._policy.ruling.shadows
         self._journal.note("session", [
             ("ip", peer.ip), ("ptr", peer.host), ("helo", mail.helo), ("from", mail.sender), ("tags", held), ("asked", others),
             ("rule", self._rule), ("verdict", self._verdict.encode()), ("code", self._code or None),
@@ -174,7 +174,7 @@ class Conversation:
             ("bad", mail.bad),
             ("in", wire.bytes_in), ("out", wire.bytes_out),
             ("ms", int((time.monotonic() - self._started) * 1000)), ("cpu-ms", self._cpu_ms and self._cpu_ms()),
-            ("shadow", shadows.encode() or None)])
+            ("shadow", ",".join([f"{line}:{times}" for line, times in shadows.items()]).encode() if shadows else None)])
         self._journal.write()
 
 

@@ -10,20 +10,20 @@ class Journal:
     __slots__ = ("_identity", "_lines", "_log")
 
     def __init__(self, identity: str, log: "Log") -> None:
-        self._identity = identity
+        self._identity = ("id", identity)
         self._log = log
         self._lines: list[tuple[str, Pairs]] = []
 
     def note(self, event: str, pairs: "Pairs") -> None:
         """A line to be written with the next that cannot wait."""
-        self._lines.append((event, pairs))
+        self._lines.append((event, [self._identity, *pairs]))
         if len(self._lines) >= LINES_MAX:
             self.write()
 
     def write(self) -> None:
         """Write what there is."""
-        self._log([(event, [("id", self._identity), *pairs]) for event, pairs in self._lines])
-        self._lines.clear()
+        lines, self._lines = self._lines, []
+        self._log(lines)
 
     def fault(self, error: Exception) -> None:
         """Something of ours went wrong; it is written at once."""

@@ -63,6 +63,7 @@ class Listener:
         self._wheel = Wheel(loop.time())
         self._visits: dict[Connection, Visit] = {}
         self._served = 0
+        self._pid = os.getpid()
         self.draining = False
         self.figures = Figures() if options.metrics else None
         self._swept = loop.time()
@@ -102,7 +103,7 @@ class Listener:
     def visit(self, peer: Peer) -> Visit:
         """One that begins now."""
         self._served += 1
-        return Visit(peer, serverlog.number(os.getpid(), self._served), self._warm)
+        return Visit(peer, serverlog.number(self._pid, self._served), self._warm)
 
     def hold(self, connection: Connection, visit: Visit) -> None:
         """Count a connection in, and watch over its deadlines."""

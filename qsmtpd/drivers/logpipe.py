@@ -34,16 +34,19 @@ class LogPipe:
 
     def write_all(self, lines: "Iterable[tuple[str, Pairs]]") -> None:
         """Events to be written; see qmail.logline.write_all()."""
-        for event, pairs in lines:
-            self.say(format_line(event, pairs))
+        self._say([format_line(event, pairs) for event, pairs in lines])
 
     def say(self, line: bytes) -> None:
         """A line with its end."""
-        if self._size + len(line) > WAITING_MAX:
-            self.lost += 1
+        self._say([line])
+
+    def _say(self, lines: list[bytes]) -> None:
+        size = sum(map(len, lines))
+        if self._size + size > WAITING_MAX:
+            self.lost += len(lines)
             return
-        self._lines.append(line)
-        self._size += len(line)
+        self._lines += lines
+        self._size += size
         if not self._due:
             self._due = True
             self._loop.call_soon(self._flush)

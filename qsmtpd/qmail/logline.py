@@ -52,19 +52,13 @@ def format_line(event: str, pairs: "Pairs") -> bytes:
 
     The pairs behind one that does not fit may: nobody can make our figures disappear by what he calls himself.
     """
-    written = [f"{key}={quote(value) if isinstance(value, bytes) else value}" for key, value in pairs if value is not None]
-    line = " ".join([event, *written])
-    if len(line) >= LINE_MAX:
-        line = _fitted(event, written)
-    return line.encode("ascii") + b"\n"
-
-
-def _fitted(line: str, pairs: list[str]) -> str:
-    """The line with as many of the pairs as there is room for."""
-    for pair in pairs:
-        if len(line) + 1 + len(pair) < LINE_MAX:
-            line += f" {pair}"
-    return line
+    line = event
+    for key, value in pairs:
+        if value is not None:
+            longer = f"{line} {key}={quote(value) if isinstance(value, bytes) else value}"
+            if len(longer) < LINE_MAX:
+                line = longer
+    return f"{line}\n".encode("ascii")
 
 
 def write(event: str, pairs: "Pairs", fd: int = 2) -> None:

@@ -44,7 +44,7 @@ async def read_some(rules: "Iterable[Rule]", known: "Known", ask: "Ask", trace: 
     for rule in rules:
         value = rule.expression.value(known)
         if value.__class__ is tuple or (value is True and (rule.condition is not None or rule.lists)):
-            value = await _value(rule, known, ask)
+            value = await _value(rule, value, known, ask)
         if trace is not None:
             trace(rule, value)  # type: ignore[arg-type]  # nothing is missing any more
         verb = rule.action.verb
@@ -83,9 +83,8 @@ def only_words(rules: tuple[Rule, ...]) -> tuple[str, ...] | None:
     return words if len(words) == len(rules) else None
 
 
-async def _value(rule: Rule, known: "Known", ask: "Ask") -> bool | None:
-    """Whether a rule holds; its condition is only asked for when its expression does."""
-    value = rule.expression.value(known)
+async def _value(rule: Rule, value: "Value", known: "Known", ask: "Ask") -> bool | None:
+    """Whether a rule holds whose expression has this value so far; its condition is only asked for when its expression does."""
     while value.__class__ is tuple:
         await ask(value + rule.lists)
         value = rule.expression.value(known)
@@ -103,7 +102,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
-    from .expression import Known
+    from .expression import Known, Value
 
     Ask = Callable[[tuple[str, ...]], Awaitable[None]]
     Trace = Callable[[Rule, bool | None], None]

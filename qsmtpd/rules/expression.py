@@ -58,11 +58,13 @@ class Compare:
     def value(self, known: "Known") -> "Value":
         """See the top of the file."""
         right: float | str | None = self.right
-        if self.left not in known or (right.__class__ is str and right not in known):
-            return tuple([name for name in self.names if name not in known])
-        left = known[self.left]
         if right.__class__ is str:
+            if self.left not in known or right not in known:
+                return tuple([name for name in self.names if name not in known])
             right = known[right]
+        elif self.left not in known:
+            return self.names
+        left = known[self.left]
         if left is None or right is None:
             return None
         return (left > right) - (left < right) in self._signs  # type: ignore[operator]  # nor is it a name now
