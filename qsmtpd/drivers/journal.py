@@ -10,13 +10,13 @@ class Journal:
     __slots__ = ("_identity", "_lines", "_log")
 
     def __init__(self, identity: str, log: "Log") -> None:
-        self._identity = ("id", identity)
+        self._identity = identity
         self._log = log
         self._lines: list[tuple[str, Pairs]] = []
 
     def note(self, event: str, pairs: "Pairs") -> None:
         """A line to be written with the next that cannot wait."""
-        self._lines.append((event, [self._identity, *pairs]))
+        self._lines.append((event, [("id", self._identity), *pairs]))
         if len(self._lines) >= LINES_MAX:
             self.write()
 
