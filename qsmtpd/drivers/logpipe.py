@@ -12,8 +12,6 @@ from ..qmail.logline import format_line
 PIPE_BUF = 4096
 WAITING_MAX = 4 * 1024 * 1024
 """Bytes that wait for the reader; beyond them lines are lost, and counted."""
-GATHER = 0.01
-"""Seconds in which lines gather: each write wakes the process that reads the log, and takes as long as a line to make."""
 AGAIN = 0.05
 """Seconds until a reader that was slow is looked at again."""
 
@@ -31,7 +29,6 @@ class LogPipe:
         self._lines: list[bytes] = []
         self._size = 0
         self._due = False
-        self._gather = GATHER
         self._poll = select.poll()
         self._poll.register(fd, select.POLLOUT)
 
@@ -52,11 +49,10 @@ class LogPipe:
         self._size += size
         if not self._due:
             self._due = True
-            self._loop.call_later(self._gather, self._flush)
+            self._loop.call_soon(self._flush)
 
     def flush(self) -> None:
-        """Write what can be written at once, and from now on let nothing wait: the process is about to end."""
-        self._gather = 0.0
+        """Write what can be written at once: the process is about to end."""
         self._flush()
 
     def _flush(self) -> None:

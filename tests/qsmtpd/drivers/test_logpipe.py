@@ -42,32 +42,6 @@ def test_lines_are_put_together() -> None:
     assert played(use) == b"rcpt id=1\nsession id=1 ip=192.0.2.1\ntcpserver: status: 1/40\n"
 
 
-def test_lines_gather_for_a_moment_until_the_end_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A write for each session would wake the reader as often; at the end of a process there is nothing to wait for."""
-    monkeypatch.setattr(logpipe, "GATHER", 60.0)
-    reader, writer = os.pipe()
-    os.set_blocking(reader, False)
-
-    async def run() -> list[bytes]:
-        log = LogPipe(asyncio.get_running_loop(), writer)
-        found = []
-        for word in (b"a", b"b"):
-            log.say(word + b"\n")
-            await asyncio.sleep(0)
-        with pytest.raises(BlockingIOError):
-            os.read(reader, 100)
-        log.flush()
-        found.append(os.read(reader, 100))
-        log.say(b"c\n")
-        await asyncio.sleep(0.05)
-        found.append(os.read(reader, 100))
-        return found
-
-    assert asyncio.run(run()) == [b"a\nb\n", b"c\n"]
-    os.close(reader)
-    os.close(writer)
-
-
 def test_a_reader_who_does_not_read_holds_up_nobody_and_gets_all_when_he_does() -> None:
     """A137: the pipe holds 64 KiB; the loop goes on."""
     lines = [b"line %06d %b\n" % (number, b"x" * 80) for number in range(5000)]
